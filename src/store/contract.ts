@@ -1,0 +1,63 @@
+import type { Readable } from 'node:stream'
+import type { Algorithm, Digest } from '../oci/digest.ts'
+
+export interface BlobInfo {
+  readonly digest: Digest
+  /** In bytes. */
+  readonly size: number
+  /** When the blob became durable. */
+  readonly modified: Date
+}
+
+/** Both ends inclusive, in bytes. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** An open blob: it stays readable when the blob is removed meanwhile. Close it, or read it to its end. */
+export interface BlobHandle {
+  readonly size: number
+  /** The bytes, or those of a range inside the blob. Reading to the end, or destroying the stream, closes the handle. */
+  read(range?: ByteRange): Readable
+  close(): Promise<void>
+}
+
+/** Bytes on their way in; nothing of them shows as a blob before `commit`. */
+export interface Upload {
+  readonly id: string
+  /** Bytes staged so far; only grows. */
+  readonly size: number
+  /**
+   * Adds the body. With `at`, only where `size === at`.
+   * Throws `BLOB_UPLOAD_OUT_OF_ORDER` (nothing taken), `BLOB_TOO_LARGE` past `max` bytes in all, `STORAGE_FULL`;
+   * where the body breaks off, what came in stays staged and its error is thrown.
+   */
+  append(body: AsyncIterable<Uint8Array>, options: { at?: number; max: number }): Promise<void>
+  /** Of all that is staged; by another algorithm, or after a restart, by reading it again. */
+  digest(algorithm?: Algorithm): Promise<Digest>
+  /** What is staged, to look at before commit. */
+  read(): Readable
+  /**
+   * Publishes the bytes, durable when it resolves (file and directory synced); the same blob twice is fine.
+   * Throws `DIGEST_INVALID` where the bytes are others; the upload is then still there.
+   */
+  commit(expected: Digest): Promise<BlobInfo>
+  /** Gives the staged bytes up. */
+  abort(): Promise<void>
+}
+
+/** Content by digest. Absence is `undefined`; errors of the medium are thrown. */
+export interface BlobStore {
+  stat(digest: Digest): Promise<BlobInfo | undefined>
+  open(digest: Digest): Promise<BlobHandle | undefined>
+  /** Opens a staged upload under an id of the caller's (`[a-z0-9-]{1,128}`), hashed on the way by `algorithm`. */
+  begin(id: string, algorithm?: Algorithm): Promise<Upload>
+  /** The staged upload of that id, also one from before a restart. */
+  resume(id: string): Promise<Upload | undefined>
+  /** True where there was such a blob. */
+  remove(digest: Digest): Promise<boolean>
+  list(): AsyncIterable<BlobInfo>
+  /** Gives up staged uploads without a write since then; answers how many. */
+  expireUploads(olderThan: Date): Promise<number>
+}
