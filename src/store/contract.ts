@@ -23,15 +23,19 @@ export interface BlobHandle {
   close(): Promise<void>
 }
 
-/** Bytes on their way in; nothing of them shows as a blob before `commit`. */
+/**
+ * Bytes on their way in; nothing of them shows as a blob before `commit`.
+ * One request at a time is at work on it: `append`, `digest` and `commit` throw `BLOB_UPLOAD_OUT_OF_ORDER`
+ * while another one is, and `BLOB_UPLOAD_UNKNOWN` once it was committed or aborted.
+ */
 export interface Upload {
   readonly id: string
-  /** Bytes staged so far; only grows. */
+  /** Bytes staged by the appends that have ended; only grows. */
   readonly size: number
   /**
    * Adds the body. With `at`, only where `size === at`.
-   * Throws `BLOB_UPLOAD_OUT_OF_ORDER` (nothing taken), `BLOB_TOO_LARGE` past `max` bytes in all, `STORAGE_FULL`;
-   * where the body breaks off, what came in stays staged and its error is thrown.
+   * Throws `BLOB_UPLOAD_OUT_OF_ORDER` (the body is not touched), `BLOB_TOO_LARGE` past `max` bytes in all (nothing of
+   * the body stays), `STORAGE_FULL`; where the body breaks off, what came in stays staged and its error is thrown.
    */
   append(body: AsyncIterable<Uint8Array>, options: { at?: number; max: number }): Promise<void>
   /** Of all that is staged; by another algorithm, or after a restart, by reading it again. */
@@ -60,4 +64,6 @@ export interface BlobStore {
   list(): AsyncIterable<BlobInfo>
   /** Gives up staged uploads without a write since then; answers how many. */
   expireUploads(olderThan: Date): Promise<number>
+  /** Throws `READ_ONLY`, saying why, where the storage cannot take writes; cheap enough for a health check. */
+  check(): Promise<void>
 }

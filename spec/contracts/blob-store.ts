@@ -1,0 +1,382 @@
+import { randomBytes } from 'node:crypto'
+import { buffer } from 'node:stream/consumers'
+import { expect } from 'chai'
+import { type Algorithm, type Digest, digestOf } from '../../src/oci/digest.ts'
+import type { BlobHandle, BlobInfo, BlobStore, Upload } from '../../src/store/contract.ts'
+import { refusal } from '../support/refusal.ts'
+
+export interface BlobStoreFixture {
+  readonly store: BlobStore
+  /** The same content as after a restart of the process. */
+  reopen(): Promise<BlobStore>
+}
+
+const MAX = 64 * 1024 * 1024
+let ids = 0
+
+/** What every blob store keeps to; the factory gives an empty one for each test. */
+export function blobStoreContract(name: string, fixture: () => Promise<BlobStoreFixture>): void {
+  describe(`${name} as a blob store`, () => {
+    let store: BlobStore
+    let reopen: BlobStoreFixture['reopen']
+
+    beforeEach(async () => {
+      const made = await fixture()
+      store = made.store
+      reopen = () => made.reopen()
+    })
+
+    describe('blobs', () => {
+      it('come back as they went in', async () => {
+        const bytes = randomBytes(3_000_001)
+        const digest = digestOf(bytes)
+        const info = await push(store, bytes)
+        expect(info).to.include({ digest, size: bytes.length })
+        expect(Date.now() - info.modified.getTime()).to.be.within(-1000, 10_000)
+        expect(await store.stat(digest)).to.deep.equal(info)
+        expect(await content(store, digest)).to.deep.equal(bytes)
+      })
+
+      it('may be empty', async () => {
+        const digest = digestOf('')
+        expect(await push(store, Buffer.alloc(0))).to.include({ digest, size: 0 })
+        expect(await content(store, digest)).to.deep.equal(Buffer.alloc(0))
+      })
+
+      it('are absent until they are committed', async () => {
+        const digest = digestOf('abc')
+        const upload = await begin(store)
+        await upload.append(body('abc'), { max: MAX })
+        expect(await store.stat(digest)).to.equal(undefined)
+        expect(await store.open(digest)).to.equal(undefined)
+        expect(await store.remove(digest)).to.equal(false)
+      })
+
+      it('are found by the algorithm they were pushed with, and no other', async () => {
+        await push(store, Buffer.from('abc'), 'sha512')
+        expect(await store.stat(digestOf('abc', 'sha512'))).to.include({ size: 3 })
+        expect(await store.stat(digestOf('abc', 'sha256'))).to.equal(undefined)
+      })
+
+      it('survive a restart', async () => {
+        const info = await push(store, Buffer.from('abc'))
+        expect(await (await reopen()).stat(info.digest)).to.deep.equal(info)
+      })
+
+      it('can be pushed twice', async () => {
+        const first = await push(store, Buffer.from('abc'))
+        const second = await push(store, Buffer.from('abc'))
+        expect(second).to.include({ digest: first.digest, size: 3 })
+        expect(second.modified.getTime()).to.be.at.least(first.modified.getTime())
+        expect(await all(store.list())).to.have.length(1)
+      })
+
+      it('can be pushed by many at once', async () => {
+        const bytes = randomBytes(100_000)
+        await Promise.all(Array.from({ length: 8 }, () => push(store, bytes)))
+        expect(await content(store, digestOf(bytes))).to.deep.equal(bytes)
+      })
+
+      it('go when removed, and can come again', async () => {
+        const { digest } = await push(store, Buffer.from('abc'))
+        expect(await store.remove(digest)).to.equal(true)
+        expect(await store.stat(digest)).to.equal(undefined)
+        expect(await store.remove(digest)).to.equal(false)
+        await push(store, Buffer.from('abc'))
+        expect((await content(store, digest)).toString()).to.equal('abc')
+      })
+
+      it('are listed in the order of their digests', async () => {
+        const pushed: Digest[] = []
+        for (const algorithm of ['sha512', 'sha256'] as const) {
+          for (let i = 0; i < 12; i++) pushed.push((await push(store, Buffer.from(`${i}`), algorithm)).digest)
+        }
+        const listed = await all(store.list())
+        expect(listed.map(each => each.digest)).to.deep.equal(pushed.sort())
+        expect(listed[0]).to.deep.equal(await store.stat(listed[0]?.digest as Digest))
+      })
+    })
+
+    describe('reading', () => {
+      const bytes = randomBytes(2_500_000)
+      const digest = digestOf(bytes)
+
+      beforeEach(() => push(store, bytes))
+
+      for (const [start, end] of [
+        [0, 0],
+        [0, 2_499_999],
+        [1_000_000, 2_200_000],
+        [2_499_999, 2_499_999],
+      ] as const) {
+        it(`gives bytes ${start} to ${end}`, async () => {
+          const blob = await opened(store, digest)
+          expect(blob.size).to.equal(bytes.length)
+          expect(await buffer(blob.read({ start, end }))).to.deep.equal(bytes.subarray(start, end + 1))
+        })
+      }
+
+      it('goes on when the blob is removed meanwhile', async () => {
+        const blob = await opened(store, digest)
+        await store.remove(digest)
+        expect(await buffer(blob.read())).to.deep.equal(bytes)
+      })
+
+      it('may stop at any byte, or not start', async () => {
+        const left = await opened(store, digest)
+        for await (const _ of left.read()) break
+        await left.close()
+        const unread = await opened(store, digest)
+        await unread.close()
+        await unread.close()
+      })
+    })
+
+    describe('an upload', () => {
+      it('takes its bytes in several appends, each where the last ended', async () => {
+        const upload = await begin(store)
+        await upload.append(body('ab'), { at: 0, max: MAX })
+        await upload.append(body('c', '', 'd'), { at: 2, max: MAX })
+        await upload.append(body(), { at: 4, max: MAX })
+        await upload.append(body('e'), { max: MAX })
+        expect(upload.size).to.equal(5)
+        expect(await upload.digest()).to.equal(digestOf('abcde'))
+        expect((await buffer(upload.read())).toString()).to.equal('abcde')
+        await upload.commit(digestOf('abcde'))
+      })
+
+      it('takes very many small chunks', async () => {
+        const upload = await begin(store)
+        const small = Array.from({ length: 5000 }, (_, i) => `${i},`)
+        await upload.append(body(...small), { max: MAX })
+        await upload.commit(digestOf(small.join('')))
+      })
+
+      it('refuses an append that begins elsewhere, and takes nothing of it', async () => {
+        const upload = await begin(store)
+        await upload.append(body('abc'), { max: MAX })
+        for (const at of [0, 2, 4]) {
+          const untouched = body('xyz')
+          expect(await refusal(upload.append(untouched, { at, max: MAX }))).to.equal(
+            'BLOB_UPLOAD_OUT_OF_ORDER',
+          )
+          expect((await untouched.next()).done).to.equal(false)
+        }
+        expect(upload.size).to.equal(3)
+        await upload.commit(digestOf('abc'))
+      })
+
+      it('resumes after a restart', async () => {
+        const upload = await begin(store, 'sha512')
+        await upload.append(body('abc'), { max: MAX })
+        const resumed = await (await reopen()).resume(upload.id)
+        expect(resumed?.size).to.equal(3)
+        await resumed?.append(body('def'), { at: 3, max: MAX })
+        expect(await resumed?.digest('sha512')).to.equal(digestOf('abcdef', 'sha512'))
+        expect(await resumed?.commit(digestOf('abcdef'))).to.include({ size: 6 })
+      })
+
+      it('resumes while empty, too', async () => {
+        const { id } = await begin(store)
+        expect(await (await reopen()).resume(id)).to.include({ id, size: 0 })
+      })
+
+      it('continues where another process has added to it', async () => {
+        const here = await begin(store)
+        await here.append(body('abc'), { max: MAX })
+        const there = await (await reopen()).resume(here.id)
+        await there?.append(body('def'), { at: 3, max: MAX })
+        const again = await store.resume(here.id)
+        expect(again?.size).to.equal(6)
+        await again?.append(body('ghi'), { at: 6, max: MAX })
+        await again?.commit(digestOf('abcdefghi'))
+      })
+
+      it('lets one of two writers win', async () => {
+        const upload = await begin(store)
+        const slow = gate('slow')
+        const winner = upload.append(slow.body, { at: 0, max: MAX })
+        const other = await store.resume(upload.id)
+        expect(await refusal(other?.append(body('x'), { at: 0, max: MAX }) as Promise<void>)).to.equal(
+          'BLOB_UPLOAD_OUT_OF_ORDER',
+        )
+        expect(await refusal(upload.append(body('x'), { max: MAX }))).to.equal('BLOB_UPLOAD_OUT_OF_ORDER')
+        expect(await refusal(upload.commit(digestOf('')))).to.equal('BLOB_UPLOAD_OUT_OF_ORDER')
+        slow.open()
+        await winner
+        await upload.commit(digestOf('slow'))
+      })
+
+      it('lets one of two writers win that both come after a restart', async () => {
+        const { id } = await begin(store)
+        const restarted = await reopen()
+        const answers = await Promise.all(
+          ['one', 'two'].map(async text => {
+            const upload = (await restarted.resume(id)) as Upload
+            return refusal(upload.append(body(text), { at: 0, max: MAX }))
+          }),
+        )
+        expect(answers.filter(answer => answer === 'BLOB_UPLOAD_OUT_OF_ORDER')).to.have.length(1)
+        expect((await restarted.resume(id))?.size).to.equal(3)
+      })
+
+      it('keeps nothing of a body that goes past the maximum', async () => {
+        const upload = await begin(store)
+        await upload.append(body('abc'), { max: 10 })
+        const long = body('defg', Buffer.alloc(3_000_000), 'h')
+        expect(await refusal(upload.append(long, { max: 2_000_000 }))).to.equal('BLOB_TOO_LARGE')
+        expect(upload.size).to.equal(3)
+        await upload.append(body('defghij'), { at: 3, max: 10 })
+        await upload.commit(digestOf('abcdefghij'))
+      })
+
+      it('takes exactly the maximum', async () => {
+        const upload = await begin(store)
+        await upload.append(body('abcd', ''), { max: 4 })
+        expect(await refusal(upload.append(body('e'), { max: 4 }))).to.equal('BLOB_TOO_LARGE')
+        expect(upload.size).to.equal(4)
+      })
+
+      it('keeps what came in before the body broke off', async () => {
+        const upload = await begin(store)
+        const first = randomBytes(1_500_000)
+        const broken = async function* () {
+          yield first.subarray(0, 1_400_000)
+          yield first.subarray(1_400_000)
+          throw new Error('connection lost')
+        }
+        expect(await refusal(upload.append(broken(), { max: MAX }))).to.equal('connection lost')
+        expect(upload.size).to.equal(first.length)
+        await upload.append(body('rest'), { at: first.length, max: MAX })
+        await upload.commit(digestOf(Buffer.concat([first, Buffer.from('rest')])))
+      })
+
+      it('does not read ahead of what it has written', async () => {
+        const upload = await begin(store)
+        let asked = 0
+        const endless = async function* () {
+          for (;;) {
+            asked++
+            yield Buffer.alloc(1024 * 1024)
+          }
+        }
+        await refusal(upload.append(endless(), { max: 8 * 1024 * 1024 }))
+        expect(asked).to.equal(9)
+      })
+
+      it('is still there when the digest is wrong', async () => {
+        const upload = await begin(store)
+        await upload.append(body('abc'), { max: MAX })
+        expect(await refusal(upload.commit(digestOf('abd')))).to.equal('DIGEST_INVALID')
+        expect(await store.stat(digestOf('abc'))).to.equal(undefined)
+        expect(await store.stat(digestOf('abd'))).to.equal(undefined)
+        const resumed = await store.resume(upload.id)
+        await resumed?.append(body('d'), { at: 3, max: MAX })
+        await resumed?.commit(digestOf('abcd'))
+      })
+
+      it('is gone after commit and after abort', async () => {
+        const committed = await begin(store)
+        await committed.commit(digestOf(''))
+        const aborted = await begin(store)
+        await aborted.append(body('abc'), { max: MAX })
+        await aborted.abort()
+        await aborted.abort()
+        for (const gone of [committed, aborted]) {
+          expect(await store.resume(gone.id)).to.equal(undefined)
+          expect(await refusal(gone.append(body('x'), { max: MAX }))).to.equal('BLOB_UPLOAD_UNKNOWN')
+          expect(await refusal(gone.commit(digestOf('')))).to.equal('BLOB_UPLOAD_UNKNOWN')
+        }
+      })
+
+      it('expires when nothing was written since', async () => {
+        const old = await begin(store)
+        const inUse = await begin(store)
+        const slow = gate('slow')
+        const writing = inUse.append(slow.body, { max: MAX })
+        expect(await store.expireUploads(new Date(Date.now() - 60_000))).to.equal(0)
+        expect(await store.expireUploads(new Date(Date.now() + 60_000))).to.equal(1)
+        expect(await store.resume(old.id)).to.equal(undefined)
+        slow.open()
+        await writing
+        await inUse.commit(digestOf('slow'))
+      })
+
+      for (const id of [
+        '',
+        '.',
+        '..',
+        '../x',
+        'a/b',
+        'a\\b',
+        'A',
+        'a_b',
+        'a\0',
+        'a\n',
+        'ä',
+        'a'.repeat(129),
+      ]) {
+        it(`has no such id as ${JSON.stringify(id.slice(0, 20))}`, async () => {
+          expect(await store.resume(id)).to.equal(undefined)
+          expect(await refusal(store.begin(id))).to.equal('BLOB_UPLOAD_INVALID')
+        })
+      }
+
+      it('has an id of its own', async () => {
+        const { id } = await begin(store)
+        expect(await refusal(store.begin(id))).not.to.equal('nothing: it went well')
+        expect(await store.resume('never-begun')).to.equal(undefined)
+        expect(await refusal(store.begin('a'.repeat(128)))).to.equal('nothing: it went well')
+      })
+    })
+
+    it('is well', () => store.check())
+  })
+}
+
+/** Stages and commits the bytes. */
+export async function push(store: BlobStore, bytes: Uint8Array, algorithm?: Algorithm): Promise<BlobInfo> {
+  const upload = await begin(store, algorithm)
+  await upload.append(body(bytes), { at: 0, max: MAX })
+  return upload.commit(digestOf(bytes, algorithm))
+}
+
+/** The blob, which has to be there. */
+export async function opened(store: BlobStore, digest: Digest): Promise<BlobHandle> {
+  const blob = await store.open(digest)
+  if (!blob) throw new Error(`no blob ${digest}`)
+  return blob
+}
+
+/** All its bytes. */
+export async function content(store: BlobStore, digest: Digest): Promise<Buffer> {
+  return buffer((await opened(store, digest)).read())
+}
+
+/** A request's body in these chunks. */
+export async function* body(...chunks: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
+  for (const chunk of chunks) yield Buffer.from(chunk)
+}
+
+function begin(store: BlobStore, algorithm?: Algorithm): Promise<Upload> {
+  return store.begin(`upload-${ids++}`, algorithm)
+}
+
+/** A body that does not come before it is let through. */
+function gate(text: string): { body: AsyncIterable<Uint8Array>; open(): void } {
+  let open = () => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  const wait = async function* () {
+    await opened
+    yield Buffer.from(text)
+  }
+  return { body: wait(), open: () => open() }
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
+}

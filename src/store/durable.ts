@@ -1,0 +1,106 @@
+import type { FileHandle } from 'node:fs/promises'
+import * as nodeFs from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { errno } from '../lib/errno.ts'
+import { RegistryError } from '../oci/errors.ts'
+
+/** What the store uses of node:fs/promises; specs pass one that fails. */
+export type Fs = Pick<typeof nodeFs, 'access' | 'mkdir' | 'open' | 'readdir' | 'rename' | 'stat' | 'unlink'>
+
+/** Group members may read, so that a backup needs no root; nobody but the registry writes, and others see nothing. */
+export const FILE_MODE = 0o640
+const FOLDER_MODE = 0o750
+
+/**
+ * The order of writes that makes a file durable, here and nowhere else:
+ * data sync → rename → sync of the folder.
+ *
+ * A sync that fails is never retried: the kernel has dropped the bytes and counts the pages as clean, so a second one
+ * would succeed and prove nothing (https://wiki.postgresql.org/wiki/Fsync_Errors). The disk takes no writes from then on.
+ */
+export class DurableDisk {
+  readonly fs: Fs
+  #failure: Error | undefined
+
+  constructor(fs: Fs = nodeFs) {
+    this.fs = fs
+  }
+
+  /** Throws `READ_ONLY` once a sync has failed. */
+  assertWritable(): void {
+    if (this.#failure) throw readOnly(this.#failure)
+  }
+
+  /** Gives the open file its final name, replacing what has it; when it resolves, bytes and name survive a power loss. */
+  async publish(file: FileHandle, from: string, to: string): Promise<void> {
+    try {
+      await file.datasync()
+    } catch (error) {
+      await this.fs.unlink(from).catch(() => {})
+      // Network file systems tell only here that the space is used up: the disk is sound, this file is lost.
+      throw isFull(error) ? writeError(error) : this.#fail(error)
+    }
+    await this.#change(dirname(to), () => this.fs.rename(from, to))
+  }
+
+  /** Removes the name, durably. Throws ENOENT where there is none. */
+  async remove(path: string): Promise<void> {
+    await this.#change(dirname(path), () => this.fs.unlink(path))
+  }
+
+  /** Makes the folder and those above it, durably. */
+  async makeFolder(path: string): Promise<void> {
+    const first = await this.fs.mkdir(path, { recursive: true, mode: FOLDER_MODE })
+    if (first === undefined) return
+    for (let made = resolve(path); made.length >= first.length; made = dirname(made)) {
+      await this.#change(dirname(made), async () => {})
+    }
+  }
+
+  /** Makes folders side by side with one sync, also of those that were there: a crash may have come before it. */
+  async makeFolders(parent: string, names: readonly string[]): Promise<void> {
+    await this.#change(parent, async () => {
+      await Promise.all(
+        names.map(name => this.fs.mkdir(join(parent, name), { recursive: true, mode: FOLDER_MODE })),
+      )
+    })
+  }
+
+  async #change(folder: string, change: () => Promise<void>): Promise<void> {
+    // Opened first: once the entry has changed, only the sync itself may fail.
+    const handle = await this.fs.open(folder, 'r')
+    try {
+      await change()
+      await handle.sync().catch(error => {
+        throw this.#fail(error)
+      })
+    } finally {
+      await handle.close()
+    }
+  }
+
+  #fail(error: unknown): RegistryError {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error))
+    return readOnly(this.#failure)
+  }
+}
+
+/** What a failed write means to who asked for it: `STORAGE_FULL`, `READ_ONLY`, or the error as it is. */
+export function writeError(error: unknown): unknown {
+  if (isFull(error)) return new RegistryError('STORAGE_FULL', { cause: error })
+  if (errno(error) === 'EROFS') return readOnly(error)
+  return error
+}
+
+/** `READ_ONLY` because of that failure of the storage. */
+export function readOnly(cause: unknown): RegistryError {
+  return new RegistryError('READ_ONLY', {
+    message: `the storage failed (${errno(cause) ?? 'unknown error'}); the registry takes no writes until it is repaired`,
+    cause,
+  })
+}
+
+function isFull(error: unknown): boolean {
+  const code = errno(error)
+  return code === 'ENOSPC' || code === 'EDQUOT'
+}

@@ -1,0 +1,146 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { batches } from '../lib/batches.ts'
+import { orAbsent } from '../lib/errno.ts'
+import { fileStream } from '../lib/file-stream.ts'
+import { limited } from '../lib/limited.ts'
+import { writeAll } from '../lib/write-all.ts'
+import { type Algorithm, algorithmOf, type Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import type { BlobInfo, Upload } from './contract.ts'
+import { type DurableDisk, writeError } from './durable.ts'
+import type { Layout } from './layout.ts'
+import { StagedHash } from './staged-hash.ts'
+
+/** One write. Larger ones are no faster, and this much of each upload under way is in memory. */
+const BATCH = 512 * 1024
+
+/** A staged file. Its size on disk is the truth; the session in memory only keeps writers apart and the hash warm. */
+export class FsUpload implements Upload {
+  readonly id: string
+  readonly #disk: DurableDisk
+  readonly #layout: Layout
+  readonly #hash: StagedHash
+  readonly #forget: () => void
+  #size = 0
+  #busy = false
+
+  constructor(id: string, disk: DurableDisk, layout: Layout, algorithm: Algorithm, forget: () => void) {
+    this.id = id
+    this.#disk = disk
+    this.#layout = layout
+    this.#hash = new StagedHash(algorithm)
+    this.#forget = forget
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Whether a request is at work on it. */
+  get busy(): boolean {
+    return this.#busy
+  }
+
+  get #path(): string {
+    return this.#layout.upload(this.id)
+  }
+
+  /** Looks how much is staged; false where nothing is, not even an empty file. */
+  async refresh(): Promise<boolean> {
+    const stats = await orAbsent(this.#disk.fs.stat(this.#path))
+    // While a writer is at work its last bytes may yet be taken back.
+    if (stats && !this.#busy) this.#size = stats.size
+    if (!stats) this.#forget()
+    return stats !== undefined
+  }
+
+  append(body: AsyncIterable<Uint8Array>, { at, max }: { at?: number; max: number }): Promise<void> {
+    return this.#alone(async file => {
+      this.#disk.assertWritable()
+      if (at !== undefined && at !== this.#size) throw this.#outOfOrder()
+      let end = this.#size
+      try {
+        for await (const batch of batches(limited(body, max - end, tooLarge), BATCH)) {
+          end = await this.#write(file, batch, end)
+        }
+      } catch (error) {
+        if (error instanceof RegistryError && error.error === 'BLOB_TOO_LARGE') end = this.#size
+        this.#hash.cut(end)
+        // Behind `end` may be half a write. Should this fail too, the next request takes the size from the file.
+        await file.truncate(end).catch(() => {})
+        throw error
+      } finally {
+        this.#size = end
+      }
+    })
+  }
+
+  digest(algorithm?: Algorithm): Promise<Digest> {
+    return this.#alone(file => this.#hash.digest(file, this.#size, algorithm))
+  }
+
+  read(): Readable {
+    return fileStream(() => this.#disk.fs.open(this.#path, 'r'), 0, this.#size)
+  }
+
+  /**
+   * A blob of that name is replaced by the same bytes, never kept: this heals one that has rotted on disk, and makes
+   * it young again for who collects garbage by age.
+   */
+  commit(expected: Digest): Promise<BlobInfo> {
+    return this.#alone(async file => {
+      this.#disk.assertWritable()
+      const actual = await this.#hash.digest(file, this.#size, algorithmOf(expected))
+      if (actual !== expected) throw new RegistryError('DIGEST_INVALID', { detail: { expected, actual } })
+      const modified = new Date()
+      await file.utimes(modified, modified)
+      await this.#disk.publish(file, this.#path, this.#layout.blob(expected))
+      this.#forget()
+      return { digest: expected, size: this.#size, modified }
+    })
+  }
+
+  async abort(): Promise<void> {
+    await orAbsent(this.#disk.fs.unlink(this.#path))
+    this.#forget()
+  }
+
+  /** Writes the batch at that position and answers where it ends; hashes it while the kernel copies it. */
+  async #write(file: FileHandle, batch: readonly Uint8Array[], position: number): Promise<number> {
+    const written = writeAll(file, batch, position)
+    this.#hash.update(batch, position)
+    return await written
+  }
+
+  /** Runs the work on the staged file. A second request at the same time is refused: neither order would be right. */
+  async #alone<T>(work: (file: FileHandle) => Promise<T>): Promise<T> {
+    if (this.#busy) throw this.#outOfOrder('another request is at work on this upload')
+    this.#busy = true
+    try {
+      const file = await orAbsent(this.#disk.fs.open(this.#path, 'r+'))
+      if (!file) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+      try {
+        this.#size = (await file.stat()).size
+        return await work(file)
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      throw writeError(error)
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  #outOfOrder(message?: string): RegistryError {
+    return new RegistryError('BLOB_UPLOAD_OUT_OF_ORDER', {
+      ...(message && { message }),
+      detail: { size: this.#size },
+    })
+  }
+}
+
+function tooLarge(): RegistryError {
+  return new RegistryError('BLOB_TOO_LARGE')
+}
