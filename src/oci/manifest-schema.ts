@@ -1,0 +1,59 @@
+/**
+ * JSON schemas of what may be pushed as a manifest: image-spec descriptor.md, manifest.md and image-index.md.
+ * Fields the spec does not name are allowed ("implementations MUST NOT generate an error", considerations.md).
+ */
+const MEDIA_TYPE = {
+  type: 'string',
+  maxLength: 255,
+  pattern: '^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*$',
+}
+
+const ANNOTATIONS = { type: 'object', additionalProperties: { type: 'string' } }
+
+const DESCRIPTOR = {
+  type: 'object',
+  required: ['mediaType', 'digest', 'size'],
+  properties: {
+    mediaType: MEDIA_TYPE,
+    digest: { type: 'string', maxLength: 512, pattern: '^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+$' },
+    size: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    urls: { type: 'array', items: { type: 'string' } },
+    annotations: ANNOTATIONS,
+    data: { type: 'string' },
+    artifactType: MEDIA_TYPE,
+    platform: {
+      type: 'object',
+      required: ['architecture', 'os'],
+      properties: {
+        architecture: { type: 'string' },
+        os: { type: 'string' },
+        'os.version': { type: 'string' },
+        'os.features': { type: 'array', items: { type: 'string' } },
+        variant: { type: 'string' },
+      },
+    },
+  },
+}
+
+const COMMON = {
+  schemaVersion: { const: 2 },
+  mediaType: MEDIA_TYPE,
+  artifactType: MEDIA_TYPE,
+  subject: DESCRIPTOR,
+  annotations: ANNOTATIONS,
+}
+
+export const IMAGE_SCHEMA = {
+  type: 'object',
+  required: ['schemaVersion', 'config', 'layers'],
+  // A document that reads as both kinds means different things to different clients (GHSA-mc8v-mgrf-8f4m).
+  not: { anyOf: [{ required: ['manifests'] }, { required: ['fsLayers'] }] },
+  properties: { ...COMMON, config: DESCRIPTOR, layers: { type: 'array', items: DESCRIPTOR } },
+} as const
+
+export const INDEX_SCHEMA = {
+  type: 'object',
+  required: ['schemaVersion', 'manifests'],
+  not: { anyOf: [{ required: ['config'] }, { required: ['layers'] }, { required: ['fsLayers'] }] },
+  properties: { ...COMMON, manifests: { type: 'array', items: DESCRIPTOR } },
+} as const

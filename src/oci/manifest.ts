@@ -1,0 +1,126 @@
+import { Ajv } from 'ajv'
+import { isDigest } from './digest.ts'
+import { RegistryError } from './errors.ts'
+import { IMAGE_SCHEMA, INDEX_SCHEMA } from './manifest-schema.ts'
+import {
+  isManifestMediaType,
+  MANIFEST_KINDS,
+  type ManifestMediaType,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from './media-types.ts'
+
+/** image-spec descriptor.md. The digest may be of an algorithm that this registry does not store. */
+export interface Descriptor {
+  readonly mediaType: string
+  readonly digest: string
+  readonly size: number
+  readonly urls?: readonly string[]
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly data?: string
+  readonly artifactType?: string
+  readonly platform?: Platform
+}
+
+export interface Platform {
+  readonly architecture: string
+  readonly os: string
+}
+
+interface Common {
+  readonly mediaType: ManifestMediaType
+  readonly artifactType?: string
+  readonly subject?: Descriptor
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+export interface ImageManifest extends Common {
+  readonly kind: 'image'
+  readonly config: Descriptor
+  readonly layers: readonly Descriptor[]
+}
+
+export interface ImageIndex extends Common {
+  readonly kind: 'index'
+  readonly manifests: readonly Descriptor[]
+}
+
+export type Manifest = ImageManifest | ImageIndex
+
+/** distribution-spec, Pushing manifests: at least 4 megabytes should be taken. */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+const ajv = new Ajv({ allErrors: false, strict: true, strictTypes: false, strictRequired: false })
+const VALIDATE = { image: ajv.compile(IMAGE_SCHEMA), index: ajv.compile(INDEX_SCHEMA) }
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Reads and checks a pushed manifest. `contentType` is the request's header, parameters and all, if it had one.
+ * Throws `MANIFEST_INVALID` with the place and the rule that is broken.
+ */
+export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
+  const document = parseObject(bytes)
+  const mediaType = mediaTypeOf(document, contentType)
+  const kind = MANIFEST_KINDS[mediaType]
+  const validate = VALIDATE[kind]
+  if (!validate(document)) {
+    const fault = validate.errors?.[0]
+    throw invalid(`manifest${fault?.instancePath ?? ''} ${fault?.message ?? 'does not fit the schema'}`, {
+      path: fault?.instancePath,
+      rule: fault?.schemaPath,
+    })
+  }
+  const manifest = { ...document, mediaType, kind } as unknown as Manifest
+  for (const descriptor of descriptorsOf(manifest)) checkDescriptor(descriptor)
+  return manifest
+}
+
+/** Every descriptor in the manifest, its subject among them. */
+export function descriptorsOf(manifest: Manifest): Descriptor[] {
+  const own = manifest.kind === 'image' ? [manifest.config, ...manifest.layers] : [...manifest.manifests]
+  return manifest.subject ? [...own, manifest.subject] : own
+}
+
+/** distribution-spec, Listing referrers: the artifactType, else for an image the config's media type. */
+export function artifactTypeOf(manifest: Manifest): string | undefined {
+  return manifest.artifactType || (manifest.kind === 'image' ? manifest.config.mediaType : undefined)
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> {
+  let document: unknown
+  try {
+    document = JSON.parse(UTF8.decode(bytes))
+  } catch (cause) {
+    throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest is not JSON in UTF-8', cause })
+  }
+  if (typeof document === 'object' && document !== null && !Array.isArray(document)) {
+    return document as Record<string, unknown>
+  }
+  throw invalid('the manifest is not a JSON object')
+}
+
+function mediaTypeOf(document: Record<string, unknown>, contentType: string | undefined): ManifestMediaType {
+  const claimed = document.mediaType
+  const header = contentType?.split(';', 1)[0]?.trim().toLowerCase() || undefined
+  if (header !== undefined && claimed !== undefined && claimed !== header) {
+    throw invalid('the Content-Type is not the mediaType of the manifest', {
+      contentType: header,
+      mediaType: claimed,
+    })
+  }
+  const mediaType = header ?? claimed ?? ('manifests' in document ? OCI_INDEX : OCI_MANIFEST)
+  if (typeof mediaType === 'string' && isManifestMediaType(mediaType)) return mediaType
+  throw invalid(`a manifest is one of ${Object.keys(MANIFEST_KINDS).join(', ')}`, { mediaType })
+}
+
+/** image-spec descriptor.md#digests: a registered algorithm has its own grammar, which the schema cannot tell. */
+function checkDescriptor(descriptor: Descriptor): void {
+  if (/^sha(?:256|512):/.test(descriptor.digest) && !isDigest(descriptor.digest)) {
+    throw invalid('a digest in the manifest is malformed', { digest: descriptor.digest })
+  }
+}
+
+function invalid(message: string, detail?: unknown): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', { message, detail })
+}

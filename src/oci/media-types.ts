@@ -1,0 +1,30 @@
+/** image-spec media-types.md, and the Docker types it names as compatible. */
+export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
+export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
+export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
+export const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json'
+export const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json'
+export const DOCKER_CONFIG = 'application/vnd.docker.container.image.v1+json'
+export const OCTET_STREAM = 'application/octet-stream'
+
+/** The media types that PUT /manifests/ takes, and the kind of document each promises. */
+export const MANIFEST_KINDS = {
+  [OCI_MANIFEST]: 'image',
+  [DOCKER_MANIFEST]: 'image',
+  [OCI_INDEX]: 'index',
+  [DOCKER_LIST]: 'index',
+} as const
+
+export type ManifestMediaType = keyof typeof MANIFEST_KINDS
+
+export function isManifestMediaType(text: string): text is ManifestMediaType {
+  return Object.hasOwn(MANIFEST_KINDS, text)
+}
+
+/** image-spec layer.md#non-distributable-layers: such layers need not be in the registry. */
+export function isNonDistributable(mediaType: string): boolean {
+  return (
+    mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.v1.') ||
+    mediaType === 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
+  )
+}
