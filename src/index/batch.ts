@@ -1,0 +1,87 @@
+import type { Entry, Index, Op, Page, Reader, Scan, Table } from './contract.ts'
+import { decodeKey, encodeKey, keyRange } from './keys.ts'
+
+/**
+ * Changes that will be applied together. Reads see the index with the changes made so far,
+ * so that one rule can build on what another has just decided.
+ */
+export class Batch implements Reader {
+  readonly #index: Index
+  /** By encoded key: the last change of a row counts. */
+  readonly #ops = new Map<string, Op>()
+
+  constructor(index: Index) {
+    this.#index = index
+  }
+
+  put<Key extends readonly string[], Row>(table: Table<Key, Row>, key: Readonly<Key>, row: Row): void {
+    this.#ops.set(encodeKey(table.prefix, key), { table, key, row })
+  }
+
+  del<Key extends readonly string[], Row>(table: Table<Key, Row>, key: Readonly<Key>): void {
+    this.#ops.set(encodeKey(table.prefix, key), { table, key, row: undefined })
+  }
+
+  /** One atomic, durable write of all changes. */
+  apply(): Promise<void> {
+    return this.#index.apply([...this.#ops.values()])
+  }
+
+  async get<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    ...key: Key
+  ): Promise<Row | undefined> {
+    const op = this.#ops.get(encodeKey(table.prefix, key))
+    return op ? (op.row as Row | undefined) : this.#index.get(table, ...key)
+  }
+
+  async page<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    { limit = Number.POSITIVE_INFINITY, ...scan }: Page = {},
+  ): Promise<Entry<Key, Row>[]> {
+    const entries: Entry<Key, Row>[] = []
+    for await (const entry of this.scan(table, parts, scan)) {
+      if (entries.push(entry) >= limit) break
+    }
+    return entries
+  }
+
+  async *scan<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    scan: Scan = {},
+  ): AsyncIterable<Entry<Key, Row>> {
+    const changes = this.#within(keyRange(table.prefix, parts, scan))
+    let next = 0
+    for await (const entry of this.#index.scan(table, parts, scan)) {
+      const key = encodeKey(table.prefix, entry.key)
+      for (; next < changes.length && compare(changes[next], key) < 0; next++)
+        yield* shown<Key, Row>(changes[next])
+      if (!this.#ops.has(key)) yield entry
+    }
+    for (; next < changes.length; next++) yield* shown<Key, Row>(changes[next])
+  }
+
+  /** The changes between the bounds, in key order. */
+  #within({ gte, lt }: { gte: string; lt: string }): [string, Op][] {
+    return [...this.#ops]
+      .filter(([key]) => bytewise(key, gte) >= 0 && bytewise(key, lt) < 0)
+      .sort(([a], [b]) => bytewise(a, b))
+  }
+}
+
+function compare(change: [string, Op] | undefined, key: string): number {
+  return change ? bytewise(change[0], key) : 1
+}
+
+/** The order of the index; JavaScript's own compares UTF-16 units, which differs beyond U+FFFF. */
+function bytewise(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function* shown<Key, Row>(change: [string, Op] | undefined): Iterable<Entry<Key, Row>> {
+  if (change && change[1].row !== undefined) {
+    yield { key: decodeKey(change[0]) as unknown as Key, row: change[1].row as Row }
+  }
+}

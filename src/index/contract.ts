@@ -1,0 +1,72 @@
+/** A kind of rows: a key prefix, the parts of the key, and how the value is written. */
+export interface Table<Key extends readonly string[], Row> {
+  readonly prefix: string
+  readonly encoding: 'json' | 'bytes'
+  /** Never there: carries the types. */
+  readonly types?: [Key, Row]
+}
+
+/** One change of one row. */
+export interface Op {
+  readonly table: Table<readonly string[], unknown>
+  readonly key: readonly string[]
+  /** The new row; undefined removes it. */
+  readonly row: unknown
+}
+
+export interface Entry<Key, Row> {
+  readonly key: Key
+  readonly row: Row
+}
+
+export interface Scan {
+  /** Begins behind the keys whose next part is this. */
+  after?: string | undefined
+  /** Only keys whose next part begins with this. */
+  partial?: string
+}
+
+export interface Page extends Scan {
+  limit?: number
+}
+
+/** What can be asked of ordered rows; also of a batch, which answers as if it were applied already. */
+export interface Reader {
+  get<Key extends readonly string[], Row>(table: Table<Key, Row>, ...key: Key): Promise<Row | undefined>
+  /** Rows whose keys begin with these whole parts, in key order. */
+  page<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    page?: Page,
+  ): Promise<Entry<Key, Row>[]>
+  /** The same one by one, read in small steps, for whoever stops early or goes through many. */
+  scan<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    options?: Scan,
+  ): AsyncIterable<Entry<Key, Row>>
+}
+
+/**
+ * Ordered rows. Keys are compared bytewise, part by part, so the order of a table's key is the order of its queries.
+ * All that several requests must agree on goes through `apply` and `exclusive`.
+ */
+export interface Index extends Reader {
+  /** All or nothing, and durable when it resolves. */
+  apply(ops: readonly Op[]): Promise<void>
+  /** Runs alone among those that share one of the keys; how a read and the write that follows from it stay together. */
+  exclusive<T>(keys: readonly string[], work: () => Promise<T>): Promise<T>
+  /** Rejects where the index does not work. */
+  check(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Sets a row. */
+export function put<Key extends readonly string[], Row>(table: Table<Key, Row>, key: Key, row: Row): Op {
+  return { table, key, row }
+}
+
+/** Removes a row, if it is there. */
+export function del<Key extends readonly string[], Row>(table: Table<Key, Row>, key: Key): Op {
+  return { table, key, row: undefined }
+}

@@ -1,0 +1,120 @@
+import type { Digest } from '../oci/digest.ts'
+import type { Descriptor } from '../oci/manifest.ts'
+import type { ManifestMediaType } from '../oci/media-types.ts'
+import type { PluginDescriptor } from '../plugin/descriptor.ts'
+import type { Table } from './contract.ts'
+
+/* Truth: what clients pushed. */
+
+/** A repository is known from its first manifest on. */
+export const REPOSITORIES = table<[repository: string], { readonly created: string }>('repository')
+
+/** A blob that the repository holds, size in bytes. */
+export const LINKS = table<[repository: string, digest: string], { readonly size: number }>('link')
+
+/** The same, asked from the blob's side: where it can be mounted from, what keeps it. */
+export const HOLDERS = table<[digest: string, repository: string], true>('holder')
+
+export interface ManifestRow {
+  readonly mediaType: ManifestMediaType
+  /** In bytes. */
+  readonly size: number
+  /** Nanoseconds since 1970, in digits. */
+  readonly pushed: string
+  readonly subject?: Digest
+  readonly artifactType?: string
+}
+
+export const MANIFESTS = table<[repository: string, digest: string], ManifestRow>('manifest')
+
+/** The manifest as it was pushed, byte for byte. */
+export const MANIFEST_BYTES = table<[repository: string, digest: string], Uint8Array>('bytes', 'bytes')
+
+/** The indexes in a repository that the registry composed, also those that a newer one has followed. */
+export const COMPOSED = table<[repository: string, digest: string], true>('composed')
+
+export interface TagRow {
+  readonly digest: Digest
+  /** Maintained by the registry; a tag that a user pushes takes its place. */
+  readonly composed?: true
+}
+
+export const TAGS = table<[repository: string, tag: string], TagRow>('tag')
+
+/** Which tags a manifest has. */
+export const TAGGED = table<[repository: string, digest: string, tag: string], true>('tagged')
+
+/* Derived: a function of the rows above and the blobs, rebuilt by reindex. */
+
+export const REFERRERS = table<[repository: string, subject: string, digest: string], Descriptor>('referrer')
+
+export const REFERRERS_BY_TYPE = table<
+  [repository: string, subject: string, artifactType: string, digest: string],
+  Descriptor
+>('referrer-type')
+
+/** A plugin binary found in a manifest. */
+export interface ClaimRow {
+  readonly size: number
+  /** In the form that is served; empty where there is none. */
+  readonly signature: string
+  /** Fingerprint of the key that verified it; absent where no key is configured or no signature came. */
+  readonly key?: string
+  /** Whether the plugin is shown by the REST API and in composed tags. */
+  readonly listed: boolean
+  /** Nanoseconds since 1970, in digits. */
+  readonly created: string
+  readonly pushed: string
+  readonly descriptors: readonly PluginDescriptor[]
+}
+
+export const CLAIMS = table<[binary: string, repository: string, manifest: string], ClaimRow>('claim')
+
+/** The claims of a manifest, and by the binary's short digest. */
+export const CLAIMED = table<[repository: string, manifest: string, binary: string], true>('claimed')
+export const BINARIES = table<[repository: string, binary: string, manifest: string], true>('binary')
+
+/** A build of a plugin as an entry of a composed index, best first within scope (a composed tag) and platform. */
+export const BUILDS = table<
+  [repository: string, scope: string, platform: string, abi: string, created: string, manifest: string],
+  Descriptor
+>('build')
+
+/** What GET /files/{digest}/metadata answers. */
+export interface FileRow {
+  readonly digest: string
+  readonly signature: string
+  readonly created_at: string
+  readonly descriptors: readonly PluginDescriptor[]
+}
+
+export const FILES = table<[digest: string], FileRow & { readonly size: number }>('file')
+
+/** One entry of GET /plugins/{name}, as it is sent. */
+export interface VariantRow {
+  readonly digest: string
+  readonly signature: string
+  readonly created_at: string
+  readonly descriptor: PluginDescriptor
+}
+
+/** Variants in the order of the answer: a copy under every combination of filters that a query can name (see core/variants.ts). */
+export const VARIANTS = table<
+  [name: string, facet: string, abi: string, created: string, digest: string, nth: string],
+  VariantRow
+>('variant')
+
+export const VARIANTS_BY_DIGEST = table<
+  [name: string, digest: string, abi: string, created: string, nth: string],
+  VariantRow
+>('variant-digest')
+
+/** GET /plugins: a name and the description of its newest variant. */
+export const NAMES = table<[name: string], { readonly name: string; readonly description: string }>('name')
+
+function table<Key extends readonly string[], Row>(
+  prefix: string,
+  encoding: 'json' | 'bytes' = 'json',
+): Table<Key, Row> {
+  return { prefix, encoding }
+}
