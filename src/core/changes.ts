@@ -1,0 +1,27 @@
+import { Batch } from '../index/batch.ts'
+import type { Index } from '../index/contract.ts'
+import type { Repository } from '../oci/name.ts'
+
+/** One atomic change of repositories, alone among their changes: what `work` puts into the batch is applied behind it. */
+export function changeRepositories(
+  index: Index,
+  repositories: readonly Repository[],
+  work: (batch: Batch) => Promise<void>,
+): Promise<void> {
+  return index.exclusive(
+    repositories.map(repository => `repository ${repository}`),
+    async () => {
+      const batch = new Batch(index)
+      await work(batch)
+      await batch.apply()
+    },
+  )
+}
+
+/**
+ * Alone among the changes of plugins, which reach over repositories: several can bring the same binary.
+ * Taken before any repository's lock, never behind one.
+ */
+export function amongPlugins<T>(index: Index, work: () => Promise<T>): Promise<T> {
+  return index.exclusive(['plugins'], work)
+}

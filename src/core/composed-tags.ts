@@ -1,0 +1,95 @@
+import type { Batch } from '../index/batch.ts'
+import { descendingI32, descendingNanos } from '../index/keys.ts'
+import { BUILDS, type ClaimRow, COMPOSED, MANIFEST_BYTES, MANIFESTS, TAGS } from '../index/tables.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Descriptor } from '../oci/manifest.ts'
+import { OCI_INDEX } from '../oci/media-types.ts'
+import type { Repository } from '../oci/name.ts'
+import { repositoryOf } from '../oci/name.ts'
+import {
+  buildDescriptor,
+  composedIndex,
+  composedTagsOf,
+  PLATFORMS,
+  PLUGIN_TYPE,
+  platformKey,
+  platformOf,
+} from '../oci/plugin-artifact.ts'
+import { setTag, unsetTag } from './tag-rows.ts'
+
+/** A manifest in a plugin's own repository that holds builds of it. */
+export interface Build {
+  readonly repository: Repository
+  readonly manifest: Descriptor & { readonly digest: Digest }
+  readonly claim: ClaimRow
+}
+
+/** Lets the composed tags of the repository choose among the builds in this manifest too. */
+export async function addBuild(batch: Batch, build: Build): Promise<void> {
+  for (const [key, row] of rowsOf(build)) batch.put(BUILDS, key, row)
+  await composeAll(batch, build)
+}
+
+/** Takes the builds of this manifest out of the composed tags. */
+export async function removeBuild(batch: Batch, build: Build): Promise<void> {
+  for (const [key] of rowsOf(build)) batch.del(BUILDS, key)
+  await composeAll(batch, build)
+  const [other] = await batch.page(BUILDS, [build.repository], { limit: 1 })
+  // Older composed indexes stay for clients that are between tag and digest; not when all they list is gone.
+  if (!other) await removeComposed(batch, build.repository)
+}
+
+/** Makes the tag what the builds say, unless a user has pushed it. */
+export async function compose(batch: Batch, repository: Repository, tag: string): Promise<void> {
+  const current = await batch.get(TAGS, repository, tag)
+  if (current && !current.composed) return
+  const builds: Descriptor[] = []
+  for (const platform of PLATFORMS) {
+    const [best] = await batch.page(BUILDS, [repository, tag, platform], { limit: 1 })
+    if (best) builds.push(best.row)
+  }
+  if (builds.length === 0) return unsetTag(batch, repository, tag)
+  const { bytes, descriptor } = composedIndex(builds)
+  const { digest, size } = descriptor
+  if (current?.digest === digest) return
+  if (!(await batch.get(MANIFESTS, repository, digest))) {
+    // No push, no time of one: what is composed is a function of the builds.
+    batch.put(MANIFESTS, [repository, digest], {
+      mediaType: OCI_INDEX,
+      size,
+      pushed: '0',
+      artifactType: PLUGIN_TYPE,
+    })
+    batch.put(MANIFEST_BYTES, [repository, digest], bytes)
+    batch.put(COMPOSED, [repository, digest], true)
+  }
+  await setTag(batch, repository, tag, { digest, composed: true })
+}
+
+/** Only plugins at home in the repository: one that is merely inside somebody's artifact makes no tags there. */
+function rowsOf({ repository, manifest, claim }: Build) {
+  return claim.descriptors.flatMap(plugin => {
+    const platform = platformOf(plugin)
+    if (!platform || repositoryOf(plugin.name) !== repository) return []
+    const row = buildDescriptor(manifest, plugin, platform)
+    const abi = descendingI32(plugin.plugin_version)
+    const created = descendingNanos(BigInt(claim.created))
+    return composedTagsOf(plugin).map(
+      scope =>
+        [[repository, scope, platformKey(platform), abi, created, manifest.digest] as const, row] as const,
+    )
+  })
+}
+
+async function composeAll(batch: Batch, build: Build): Promise<void> {
+  for (const scope of new Set(rowsOf(build).map(([key]) => key[1])))
+    await compose(batch, build.repository, scope)
+}
+
+async function removeComposed(batch: Batch, repository: Repository): Promise<void> {
+  for await (const { key } of batch.scan(COMPOSED, [repository])) {
+    batch.del(COMPOSED, key)
+    batch.del(MANIFESTS, key)
+    batch.del(MANIFEST_BYTES, key)
+  }
+}

@@ -1,0 +1,64 @@
+import type { Table } from '../index/contract.ts'
+import { REFERRERS, REFERRERS_BY_TYPE, REPOSITORIES, TAGS } from '../index/tables.ts'
+import type { Digest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import type { Descriptor } from '../oci/manifest.ts'
+import type { Repository } from '../oci/name.ts'
+import type { Parts } from './parts.ts'
+
+/** Part of a list. */
+export interface ListPage<T> {
+  readonly items: readonly T[]
+  /** What the next page begins behind; undefined on the last one. */
+  readonly next: string | undefined
+}
+
+/** Lists of what is there: repositories, tags, referrers. */
+export class Discovery {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  repositories(limit: number, after?: string): Promise<ListPage<string>> {
+    return this.#page(REPOSITORIES, [], limit, after, ([name]) => name)
+  }
+
+  /** Throws `NAME_UNKNOWN`. */
+  async tags(repository: Repository, limit: number, after?: string): Promise<ListPage<string>> {
+    if (!(await this.#parts.index.get(REPOSITORIES, repository))) {
+      throw new RegistryError('NAME_UNKNOWN', { detail: { name: repository } })
+    }
+    return this.#page(TAGS, [repository], limit, after, ([, tag]) => tag)
+  }
+
+  /** By digest; an unknown subject has none. */
+  referrers(
+    repository: Repository,
+    subject: Digest,
+    limit: number,
+    { artifactType, after }: { artifactType?: string | undefined; after?: string | undefined },
+  ): Promise<ListPage<Descriptor>> {
+    return artifactType === undefined
+      ? this.#page(REFERRERS, [repository, subject], limit, after, (_, row) => row)
+      : this.#page(REFERRERS_BY_TYPE, [repository, subject, artifactType], limit, after, (_, row) => row)
+  }
+
+  async #page<Key extends readonly string[], Row, Item>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    limit: number,
+    after: string | undefined,
+    item: (key: Key, row: Row) => Item,
+  ): Promise<ListPage<Item>> {
+    if (limit === 0) return { items: [], next: undefined }
+    // One more than asked tells whether there is a next page.
+    const entries = await this.#parts.index.page(table, parts, { limit: limit + 1, after })
+    const shown = entries.slice(0, limit)
+    return {
+      items: shown.map(({ key, row }) => item(key, row)),
+      next: entries.length > limit ? shown.at(-1)?.key.at(-1) : undefined,
+    }
+  }
+}

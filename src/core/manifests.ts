@@ -1,0 +1,206 @@
+import type { Batch } from '../index/batch.ts'
+import type { Reader } from '../index/contract.ts'
+import { BINARIES, LINKS, MANIFEST_BYTES, MANIFESTS, REPOSITORIES, TAGS } from '../index/tables.ts'
+import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { type Descriptor, type Manifest, parseManifest } from '../oci/manifest.ts'
+import { isNonDistributable } from '../oci/media-types.ts'
+import type { Repository, Tag } from '../oci/name.ts'
+import { signatureForSubject } from '../oci/plugin-artifact.ts'
+import { amongPlugins, changeRepositories } from './changes.ts'
+import { compose } from './composed-tags.ts'
+import { type Pushed, putManifest, removeManifest } from './manifest-rows.ts'
+import type { Parts } from './parts.ts'
+import { checkSignature, claimPlugins } from './plugin-claims.ts'
+import { type FoundPlugin, findPlugins } from './recognition.ts'
+import { setTag, unsetTag } from './tag-rows.ts'
+
+/** How a manifest is named in a request. */
+export type Reference = Digest | Tag
+
+export interface StoredManifest {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+}
+
+/** What a tag must point at, or must not, for the request to go on (RFC 9110, 13.1); `*` is any manifest. */
+export interface Conditions {
+  readonly ifMatch?: readonly string[] | undefined
+  readonly ifNoneMatch?: readonly string[] | undefined
+}
+
+/** A manifest with the plugins in it. */
+interface Examined {
+  readonly pushed: Pushed
+  readonly found: readonly FoundPlugin[]
+}
+
+export class Manifests {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** Throws `MANIFEST_UNKNOWN`, or `NAME_UNKNOWN` where the repository has no manifest at all. */
+  async get(repository: Repository, reference: Reference): Promise<StoredManifest> {
+    const { index } = this.#parts
+    const digest = await resolve(index, repository, reference)
+    const row = digest && (await index.get(MANIFESTS, repository, digest))
+    const bytes = row && (await index.get(MANIFEST_BYTES, repository, digest))
+    if (bytes) return { digest, mediaType: row.mediaType, bytes }
+    throw await this.#unknown(repository, reference)
+  }
+
+  /**
+   * Stores a manifest as it is and points the tags at it, all at once.
+   * Throws `MANIFEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `DIGEST_INVALID`, `PRECONDITION_FAILED`,
+   * and for plugins `PLUGIN_INVALID`, `PLUGIN_TOO_LARGE`, `SIGNATURE_INVALID`; then nothing has changed.
+   */
+  async put(
+    repository: Repository,
+    reference: Reference,
+    bytes: Uint8Array,
+    contentType: string | undefined,
+    { tags = [], ...conditions }: { tags?: readonly Tag[] } & Conditions = {},
+  ): Promise<{ digest: Digest; subject: string | undefined }> {
+    const manifest = parseManifest(bytes, contentType)
+    const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : 'sha256')
+    if (isDigest(reference) && digest !== reference) {
+      throw new RegistryError('DIGEST_INVALID', { detail: { expected: reference, received: digest } })
+    }
+    const { index } = this.#parts
+    await this.#checkReferences(index, repository, manifest)
+    const examined = await this.#examine({ digest, bytes, manifest })
+    const subject = await this.#signedBy(repository, manifest)
+    if (subject) checkSignature(this.#parts, subject.found, signatureForSubject(manifest) ?? '')
+    await this.#change(repository, examined.found.length > 0 || subject !== undefined, async batch => {
+      await this.#checkReferences(batch, repository, manifest)
+      if (!isDigest(reference)) await checkConditions(batch, repository, reference, conditions)
+      await this.add(batch, repository, examined)
+      for (const tag of isDigest(reference) ? tags : [reference])
+        await setTag(batch, repository, tag, { digest })
+      if (subject) await this.#reclaim(batch, repository, subject)
+    })
+    return { digest, subject: manifest.subject?.digest }
+  }
+
+  /** Part of a larger change: a manifest, and what follows from the plugins in it. */
+  async add(batch: Batch, repository: Repository, { pushed, found }: Examined): Promise<void> {
+    const time = await putManifest(batch, repository, pushed, this.#parts.clock.now())
+    await claimPlugins(batch, this.#parts, repository, pushed, found, time)
+  }
+
+  /**
+   * A tag is removed alone, a digest with all its tags.
+   * Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, `PRECONDITION_FAILED`.
+   */
+  async delete(repository: Repository, reference: Reference, conditions: Conditions = {}): Promise<void> {
+    await this.#change(repository, isDigest(reference), async batch => {
+      if (!isDigest(reference)) {
+        await checkConditions(batch, repository, reference, conditions)
+        if (!(await batch.get(TAGS, repository, reference))) throw await this.#unknown(repository, reference)
+        await unsetTag(batch, repository, reference)
+        return compose(batch, repository, reference)
+      }
+      if (!(await this.remove(batch, repository, reference))) throw await this.#unknown(repository, reference)
+    })
+  }
+
+  /** Part of a larger change. False where there is no such manifest. */
+  async remove(batch: Batch, repository: Repository, digest: Digest): Promise<boolean> {
+    const pushed = await load(batch, repository, digest)
+    const row = await batch.get(MANIFESTS, repository, digest)
+    if (!pushed || !row) return false
+    const subject = await this.#signedBy(repository, pushed.manifest)
+    await removeManifest(batch, repository, digest, row)
+    if (subject) await this.#reclaim(batch, repository, subject)
+    return true
+  }
+
+  async #examine(pushed: Pushed): Promise<Examined> {
+    const { manifest } = pushed
+    return { pushed, found: manifest.kind === 'image' ? await findPlugins(this.#parts, manifest) : [] }
+  }
+
+  /** The subject whose plugins this manifest brings the signature of. */
+  async #signedBy(repository: Repository, manifest: Manifest): Promise<Examined | undefined> {
+    if (signatureForSubject(manifest) === undefined || !manifest.subject) return undefined
+    const subject = await load(this.#parts.index, repository, manifest.subject.digest as Digest)
+    return subject && this.#examine(subject)
+  }
+
+  /** A signature has come or gone: the subject's plugins stand anew. */
+  async #reclaim(batch: Batch, repository: Repository, { pushed, found }: Examined): Promise<void> {
+    const row = await batch.get(MANIFESTS, repository, pushed.digest)
+    if (row) await claimPlugins(batch, this.#parts, repository, pushed, found, BigInt(row.pushed))
+  }
+
+  /** One atomic change of a repository, and of the plugin listing where plugins are in it. */
+  #change(repository: Repository, plugins: boolean, work: (batch: Batch) => Promise<void>): Promise<void> {
+    const { index } = this.#parts
+    const change = () => changeRepositories(index, [repository], work)
+    return plugins ? amongPlugins(index, change) : change()
+  }
+
+  /** distribution-spec, Push: a manifest may be rejected whose blobs or manifests are not here; its subject may be missing. */
+  async #checkReferences(reader: Reader, repository: Repository, manifest: Manifest): Promise<void> {
+    const missing: Descriptor[] = []
+    if (manifest.kind === 'image') {
+      for (const blob of [manifest.config, ...manifest.layers]) {
+        if (isNonDistributable(blob.mediaType)) continue
+        if (!(await reader.get(LINKS, repository, blob.digest))) missing.push(blob)
+      }
+    } else if (!this.#parts.policy.sparseIndexes) {
+      for (const child of manifest.manifests) {
+        if (!(await reader.get(MANIFESTS, repository, child.digest))) missing.push(child)
+      }
+    }
+    if (missing.length === 0) return
+    throw new RegistryError('MANIFEST_BLOB_UNKNOWN', {
+      message: `push what the manifest references before it: ${missing.length} missing`,
+      detail: missing.slice(0, 100).map(({ digest, mediaType }) => ({ digest, mediaType })),
+    })
+  }
+
+  async #unknown(repository: Repository, reference: Reference): Promise<RegistryError> {
+    const known = await this.#parts.index.get(REPOSITORIES, repository)
+    const error = known ? 'MANIFEST_UNKNOWN' : 'NAME_UNKNOWN'
+    return new RegistryError(error, { detail: { name: repository, reference } })
+  }
+}
+
+/** The manifest that a reference means: a digest, a tag, or the first digits of a plugin binary's digest. */
+async function resolve(
+  reader: Reader,
+  repository: Repository,
+  reference: Reference,
+): Promise<Digest | undefined> {
+  if (isDigest(reference)) return reference
+  const tag = await reader.get(TAGS, repository, reference)
+  if (tag) return tag.digest
+  if (!/^[0-9a-f]{7,64}$/.test(reference)) return undefined
+  const [build] = await reader.page(BINARIES, [repository], { partial: `sha256:${reference}`, limit: 1 })
+  return build?.key[2] as Digest | undefined
+}
+
+async function load(reader: Reader, repository: Repository, digest: Digest): Promise<Pushed | undefined> {
+  const row = await reader.get(MANIFESTS, repository, digest)
+  const bytes = row && (await reader.get(MANIFEST_BYTES, repository, digest))
+  return bytes && { digest, bytes, manifest: parseManifest(bytes, row.mediaType) }
+}
+
+async function checkConditions(
+  reader: Reader,
+  repository: Repository,
+  tag: Tag,
+  { ifMatch, ifNoneMatch }: Conditions,
+): Promise<void> {
+  if (!ifMatch && !ifNoneMatch) return
+  const current = (await reader.get(TAGS, repository, tag))?.digest
+  const among = (wanted: readonly string[]) =>
+    current !== undefined && (wanted.includes('*') || wanted.includes(current))
+  if ((!ifMatch || among(ifMatch)) && !(ifNoneMatch && among(ifNoneMatch))) return
+  throw new RegistryError('PRECONDITION_FAILED', { detail: { tag, current } })
+}

@@ -1,0 +1,72 @@
+import type { Batch } from '../index/batch.ts'
+import { type ClaimRow, REFERRERS_BY_TYPE } from '../index/tables.ts'
+import { parseRfc3339 } from '../lib/clock.ts'
+import { RegistryError } from '../oci/errors.ts'
+import type { Repository } from '../oci/name.ts'
+import { createdOf, SIGNATURE_ANNOTATION, SIGNATURE_TYPE } from '../oci/plugin-artifact.ts'
+import { keepBlob } from './blobs.ts'
+import { addClaim, claimsOf, removeClaim } from './claims.ts'
+import type { Pushed } from './manifest-rows.ts'
+import type { Parts } from './parts.ts'
+import type { FoundPlugin } from './recognition.ts'
+import { judge, type Standing } from './signatures.ts'
+import { storeBytes } from './store-bytes.ts'
+
+/**
+ * Brings the claims of a manifest in line with the plugins found in it and the signatures that are there now.
+ * `pushed` is when the manifest came, in nanoseconds. Throws `SIGNATURE_INVALID`, see `judge`.
+ */
+export async function claimPlugins(
+  batch: Batch,
+  parts: Parts,
+  repository: Repository,
+  { digest, bytes, manifest }: Pushed,
+  found: readonly FoundPlugin[],
+  pushed: bigint,
+): Promise<void> {
+  const at = { repository, manifest: { mediaType: manifest.mediaType, digest, size: bytes.length } }
+  const before = new Map((await claimsOf(batch, repository, at.manifest)).map(claim => [claim.binary, claim]))
+  const written = parseRfc3339(createdOf(manifest) ?? '') ?? pushed
+  // A clock that is ahead must not make its plugin the newest until that time has come.
+  const created = written < pushed ? written : pushed
+  for (const plugin of found) {
+    const row: ClaimRow = {
+      size: plugin.size,
+      ...(await standingOf(batch, parts, repository, digest, plugin)),
+      created: created.toString(),
+      pushed: pushed.toString(),
+      descriptors: plugin.descriptors,
+    }
+    const old = before.get(plugin.binary)
+    if (JSON.stringify(old?.row) === JSON.stringify(row)) continue
+    if (old) await removeClaim(batch, old)
+    if (plugin.bytes) {
+      await storeBytes(parts.store, plugin.bytes)
+      keepBlob(batch, repository, plugin.binary, plugin.size)
+    }
+    await addClaim(batch, { binary: plugin.binary, row, ...at })
+  }
+}
+
+/** Refuses a signature that fits none of the plugins that it was sent for. Throws `SIGNATURE_INVALID`. */
+export function checkSignature(parts: Parts, found: readonly FoundPlugin[], signature: string): void {
+  if (found.length === 0 || found.some(({ binary }) => parts.verifier.verify(binary, signature))) return
+  throw new RegistryError('SIGNATURE_INVALID', { detail: { binaries: found.map(({ binary }) => binary) } })
+}
+
+/** By the signature in the manifest, else by one of its referrers that verifies. */
+async function standingOf(
+  batch: Batch,
+  parts: Parts,
+  repository: Repository,
+  manifest: string,
+  { binary, signature }: FoundPlugin,
+): Promise<Standing> {
+  if (signature === undefined) {
+    for (const { row } of await batch.page(REFERRERS_BY_TYPE, [repository, manifest, SIGNATURE_TYPE])) {
+      const later = row.annotations?.[SIGNATURE_ANNOTATION]
+      if (later !== undefined && parts.verifier.verify(binary, later)) return judge(parts, binary, later)
+    }
+  }
+  return judge(parts, binary, signature)
+}

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { CLAIMS, FILES, type FileRow, type VariantRow } from '../index/tables.ts'
+import { rfc3339 } from '../lib/clock.ts'
+import { type Digest, hexOf } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { parseManifest } from '../oci/manifest.ts'
+import { type Repository, repositoryOf } from '../oci/name.ts'
+import { type Document, pluginArtifact } from '../oci/plugin-artifact.ts'
+import type { PluginDescriptor } from '../plugin/descriptor.ts'
+import type { BlobHandle, Upload } from '../store/contract.ts'
+import { keepBlob } from './blobs.ts'
+import { amongPlugins, changeRepositories } from './changes.ts'
+import type { Manifests } from './manifests.ts'
+import type { Parts } from './parts.ts'
+import { judge } from './signatures.ts'
+import { storeBytes } from './store-bytes.ts'
+import { findVariants, listNames, type VariantFilter } from './variants.ts'
+
+/** Plugins as memflow's clients know them: binaries by digest, variants by name. */
+export class Plugins {
+  readonly #parts: Parts
+  readonly #manifests: Manifests
+
+  constructor(parts: Parts, manifests: Manifests) {
+    this.#parts = parts
+    this.#manifests = manifests
+  }
+
+  names(): Promise<{ name: string; description: string }[]> {
+    return listNames(this.#parts.index)
+  }
+
+  variants(name: string, filter: VariantFilter, skip: number, limit: number): Promise<VariantRow[]> {
+    return findVariants(this.#parts.index, name, filter, skip, limit)
+  }
+
+  /** Throws `PLUGIN_UNKNOWN`. */
+  async metadata(digest: Digest): Promise<FileRow & { readonly size: number }> {
+    const file = await this.#parts.index.get(FILES, hexOf(digest))
+    if (file) return file
+    throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
+  }
+
+  /** Throws `PLUGIN_UNKNOWN`. */
+  async open(digest: Digest): Promise<BlobHandle> {
+    await this.metadata(digest)
+    const handle = await this.#parts.store.open(digest)
+    if (handle) return handle
+    throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
+  }
+
+  /** The binary whose digest begins with these digits. Throws `PLUGIN_UNKNOWN`, `BAD_REQUEST` where it is not the only one. */
+  async find(digits: string): Promise<Digest> {
+    const files = await this.#parts.index.page(FILES, [], { partial: digits, limit: 2 })
+    const [file] = files
+    if (!file) throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest: digits } })
+    if (files.length === 1) return `sha256:${file.key[0]}` as Digest
+    throw new RegistryError('BAD_REQUEST', {
+      message: `several plugins begin with ${digits}; use more digits`,
+    })
+  }
+
+  /** Takes in a binary to look at; what is not published must be aborted. Throws `PLUGIN_TOO_LARGE`. */
+  async stage(body: AsyncIterable<Uint8Array>): Promise<Upload> {
+    const upload = await this.#parts.store.begin(randomUUID())
+    try {
+      await upload.append(body, { max: this.#parts.policy.maxPluginSize })
+      return upload
+    } catch (error) {
+      await upload.abort()
+      throw error
+    }
+  }
+
+  /**
+   * Publishes the staged binary: the blob, an artifact in the repository of each plugin in it, and the listing.
+   * False where it is published already; the first signature stays.
+   * Throws `SIGNATURE_INVALID` and `PluginError`; nothing is left behind then.
+   */
+  async publish(upload: Upload, signature: string): Promise<boolean> {
+    const digest = await upload.digest('sha256')
+    const { signature: kept } = judge(this.#parts, digest, signature)
+    const bytes = Buffer.concat(await upload.read().toArray(), upload.size)
+    const descriptors = await this.#parts.analyzer.analyze(bytes)
+    return amongPlugins(this.#parts.index, async () => {
+      if (await this.#parts.index.get(FILES, hexOf(digest))) return false
+      const { size } = await upload.commit(digest)
+      const binary = { digest, size, descriptors }
+      await this.#publish(binary, kept)
+      return true
+    })
+  }
+
+  /** Takes the binary out of every repository: all manifests that bring it. Throws `PLUGIN_UNKNOWN`. */
+  async delete(digest: Digest): Promise<void> {
+    const { index } = this.#parts
+    await amongPlugins(index, async () => {
+      await this.metadata(digest)
+      const claims = await index.page(CLAIMS, [digest])
+      const repositories = claims.map(({ key }) => key[1] as Repository)
+      await changeRepositories(index, repositories, async batch => {
+        for (const { key } of claims)
+          await this.#manifests.remove(batch, key[1] as Repository, key[2] as Digest)
+      })
+    })
+  }
+
+  async #publish(
+    binary: { digest: Digest; size: number; descriptors: readonly PluginDescriptor[] },
+    signature: string,
+  ): Promise<void> {
+    const created = rfc3339(this.#parts.clock.now())
+    const homes = new Map<Repository, { config: Document; manifest: Document }>()
+    for (const plugin of binary.descriptors) {
+      const home = repositoryOf(plugin.name)
+      if (!homes.has(home)) homes.set(home, pluginArtifact(binary, plugin, signature, created))
+    }
+    for (const { config } of homes.values()) await storeBytes(this.#parts.store, config.bytes)
+    await changeRepositories(this.#parts.index, [...homes.keys()], async batch => {
+      for (const [repository, { config, manifest }] of homes) {
+        keepBlob(batch, repository, binary.digest, binary.size)
+        keepBlob(batch, repository, config.descriptor.digest, config.descriptor.size)
+        const { digest, mediaType } = manifest.descriptor
+        const pushed = { digest, bytes: manifest.bytes, manifest: parseManifest(manifest.bytes, mediaType) }
+        const found = { binary: binary.digest, ...binary, signature, bytes: undefined }
+        await this.#manifests.add(batch, repository, { pushed, found: [found] })
+      }
+    })
+  }
+}

@@ -1,0 +1,163 @@
+import type { Batch } from '../index/batch.ts'
+import type { Entry, Reader } from '../index/contract.ts'
+import { descendingI32, descendingNanos } from '../index/keys.ts'
+import { type FileRow, NAMES, VARIANTS, VARIANTS_BY_DIGEST, type VariantRow } from '../index/tables.ts'
+import type { FileType } from '../plugin/descriptor.ts'
+
+/** The filters of GET /plugins/{name}; what is absent filters nothing. */
+export interface VariantFilter {
+  /** The exact version, or how the digest begins. */
+  readonly version?: string
+  readonly abi?: number
+  readonly fileType?: FileType
+  readonly architecture?: string
+  /** How the digest begins, whatever the version says. */
+  readonly digest?: string
+}
+
+/** The place of a variant in the answer: ABI and age descending, then digest and place in the file. */
+type Place = readonly [abi: string, created: string, digest: string, nth: string]
+
+type Found = { readonly place: Place; readonly row: VariantRow }
+
+/**
+ * Digests that begin with fewer digits than this are looked for in answer order: at most 16² variants are passed
+ * over for each one found. Longer beginnings are rare enough to be read all and then ordered.
+ */
+const SELECTIVE_DIGITS = 3
+
+/** Variants of a plugin in answer order. Reads as many rows as `skip + limit` asks for, however many are stored. */
+export async function findVariants(
+  reader: Reader,
+  name: string,
+  filter: VariantFilter,
+  skip: number,
+  limit: number,
+): Promise<VariantRow[]> {
+  const wanted = skip + limit
+  const { version, digest } = filter
+  const versionAsDigest = version && /^[0-9a-f]{1,64}$/.test(version) ? version : undefined
+  let found: Found[]
+  if (digest !== undefined && digest.length >= SELECTIVE_DIGITS) {
+    found = sort(await all(byDigest(reader, name, digest), filter))
+  } else if (versionAsDigest === undefined && digest === undefined) {
+    found = await some(inOrder(reader, name, filter, version), filter, wanted)
+  } else if (versionAsDigest !== undefined && versionAsDigest.length >= SELECTIVE_DIGITS) {
+    const exact = await some(inOrder(reader, name, filter, version), filter, wanted)
+    found = sort([...exact, ...(await all(byDigest(reader, name, versionAsDigest), filter))])
+  } else {
+    found = await some(inOrder(reader, name, filter), filter, wanted)
+  }
+  return found.slice(skip, wanted).map(({ row }) => row)
+}
+
+/** Names and descriptions, bytewise by name. */
+export async function listNames(reader: Reader): Promise<{ name: string; description: string }[]> {
+  return (await reader.page(NAMES, [])).map(({ row: { name, description } }) => ({ name, description }))
+}
+
+export async function addVariants(batch: Batch, file: FileRow, created: bigint): Promise<void> {
+  for (const { byDigest, inOrder, row } of entriesOf(file, created)) {
+    batch.put(VARIANTS_BY_DIGEST, byDigest, row)
+    for (const key of inOrder) batch.put(VARIANTS, key, row)
+  }
+  await rename(batch, file)
+}
+
+export async function removeVariants(batch: Batch, file: FileRow, created: bigint): Promise<void> {
+  for (const { byDigest, inOrder } of entriesOf(file, created)) {
+    batch.del(VARIANTS_BY_DIGEST, byDigest)
+    for (const key of inOrder) batch.del(VARIANTS, key)
+  }
+  await rename(batch, file)
+}
+
+/** Every combination of the filters that are not already the order of the key: ABI is its first part. */
+function facetsOf({ descriptor }: VariantRow): string[] {
+  const choices = [descriptor.file_type, descriptor.architecture, descriptor.version]
+  return [0, 1, 2, 3, 4, 5, 6, 7].map(bits =>
+    facet(...choices.map((c, i) => (bits & (1 << i) ? c : undefined))),
+  )
+}
+
+function facet(...choices: unknown[]): string {
+  return JSON.stringify(choices.map(choice => choice ?? null))
+}
+
+/** The keys and the row of every variant in the file. */
+function entriesOf(file: FileRow, created: bigint) {
+  const { digest, signature, created_at } = file
+  return file.descriptors.map((descriptor, position) => {
+    const row: VariantRow = { digest, signature, created_at, descriptor }
+    const abi = descendingI32(descriptor.plugin_version)
+    const time = descendingNanos(created)
+    const nth = position.toString(16).padStart(4, '0')
+    return {
+      row,
+      byDigest: [descriptor.name, digest, abi, time, nth] as const,
+      inOrder: facetsOf(row).map(choice => [descriptor.name, choice, abi, time, digest, nth] as const),
+    }
+  })
+}
+
+/** Brings GET /plugins up to date for the names in the file: the description is the newest variant's. */
+async function rename(batch: Batch, file: FileRow): Promise<void> {
+  for (const name of new Set(file.descriptors.map(descriptor => descriptor.name))) {
+    const [newest] = await batch.page(VARIANTS, [name, facet(undefined, undefined, undefined)], { limit: 1 })
+    if (newest) batch.put(NAMES, [name], { name, description: newest.row.descriptor.description })
+    else batch.del(NAMES, [name])
+  }
+}
+
+async function* inOrder(reader: Reader, name: string, filter: VariantFilter, version?: string) {
+  const parts = [name, facet(filter.fileType, filter.architecture, version || undefined)]
+  if (filter.abi !== undefined) parts.push(descendingI32(filter.abi))
+  for await (const { key, row } of reader.scan(VARIANTS, parts)) {
+    const [, , abi, created, digest, nth] = key
+    yield { place: [abi, created, digest, nth] as const, row }
+  }
+}
+
+async function* byDigest(reader: Reader, name: string, partial: string) {
+  const entries: AsyncIterable<Entry<readonly string[], VariantRow>> = reader.scan(
+    VARIANTS_BY_DIGEST,
+    [name],
+    {
+      partial,
+    },
+  )
+  for await (const { key, row } of entries) {
+    const [, digest = '', abi = '', created = '', nth = ''] = key
+    yield { place: [abi, created, digest, nth] as const, row }
+  }
+}
+
+function matches(row: VariantRow, filter: VariantFilter): boolean {
+  const { descriptor, digest } = row
+  return (
+    (!filter.version || filter.version === descriptor.version || digest.startsWith(filter.version)) &&
+    (filter.abi === undefined || filter.abi === descriptor.plugin_version) &&
+    (filter.fileType === undefined || filter.fileType === descriptor.file_type) &&
+    (filter.architecture === undefined || filter.architecture === descriptor.architecture) &&
+    (filter.digest === undefined || digest.startsWith(filter.digest))
+  )
+}
+
+async function some(from: AsyncIterable<Found>, filter: VariantFilter, wanted: number): Promise<Found[]> {
+  const found: Found[] = []
+  if (wanted === 0) return found
+  for await (const one of from) {
+    if (matches(one.row, filter) && found.push(one) >= wanted) break
+  }
+  return found
+}
+
+function all(from: AsyncIterable<Found>, filter: VariantFilter): Promise<Found[]> {
+  return some(from, filter, Number.POSITIVE_INFINITY)
+}
+
+/** In answer order, each place once. */
+function sort(found: Found[]): Found[] {
+  const places = new Map(found.map(one => [one.place.join(), one]))
+  return [...places].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
+}
