@@ -1,0 +1,55 @@
+import Koa, { type Context, type Next } from 'koa'
+import type { Registry } from '../core/registry.ts'
+import type { Logger } from '../log.ts'
+import { RegistryError } from '../oci/errors.ts'
+import type { Access } from './access.ts'
+import { renderErrors } from './errors.ts'
+import { memflowApi, refuseMethod } from './memflow/routes.ts'
+import { ociApi } from './oci/dispatch.ts'
+import { opsApi } from './ops.ts'
+
+/** All routes over one registry. */
+export function createApp(
+  registry: Registry,
+  access: Access,
+  log: Logger,
+  options: { maxPluginSize: number },
+): Koa {
+  const app = new Koa()
+  app.on('error', error => log.error({ err: error }, 'request failed'))
+  app.use(renderErrors(log))
+  app.use(everywhere)
+  app.use(ociApi(registry, access))
+  app.use(checkPath)
+  app.use(notFound)
+  app.use(refuseMethod)
+  app.use(memflowApi(registry, access, options.maxPluginSize).routes())
+  app.use(opsApi(registry, access).routes())
+  return app
+}
+
+/** Content is what it says it is, and anybody's page may read what anybody may read. */
+async function everywhere(ctx: Context, next: Next): Promise<void> {
+  ctx.set('X-Content-Type-Options', 'nosniff')
+  if (ctx.method === 'GET' || ctx.method === 'HEAD') ctx.set('Access-Control-Allow-Origin', '*')
+  await next()
+}
+
+/** The router takes what it cannot decode as it is; such a path names nothing. */
+async function checkPath(ctx: Context, next: Next): Promise<void> {
+  try {
+    decodeURIComponent(ctx.path)
+  } catch {
+    throw new RegistryError('BAD_REQUEST', { message: 'the path is not valid UTF-8 in percent-encoding' })
+  }
+  await next()
+}
+
+async function notFound(ctx: Context, next: Next): Promise<void> {
+  await next()
+  if (ctx._matchedRoute === undefined) {
+    throw new RegistryError('NOT_FOUND', {
+      message: 'nothing is here; see /plugins, /files/{digest}, /health and /v2/',
+    })
+  }
+}

@@ -1,0 +1,48 @@
+import type { Context, Next } from 'koa'
+import type { Logger } from '../log.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { endWhileReceiving } from './linger.ts'
+
+/** Renders every error once: the spec's JSON under /v2/, one line of text elsewhere. */
+export function renderErrors(log: Logger) {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    try {
+      await next()
+    } catch (error) {
+      // The client has gone, or has had a part of the answer: a cut connection is all that can still be told.
+      if (ctx.req.destroyed || ctx.res.headersSent) {
+        if (!ctx.req.destroyed) log.warn({ err: error, url: ctx.url }, 'an answer was cut off')
+        ctx.res.destroy()
+        ctx.respond = false
+        return
+      }
+      await render(ctx, known(error, ctx, log))
+    }
+  }
+}
+
+function known(error: unknown, ctx: Context, log: Logger): RegistryError {
+  const rendered = error instanceof RegistryError ? error : new RegistryError('INTERNAL', { cause: error })
+  if (rendered.status >= 500) log.error({ err: rendered, method: ctx.method, url: ctx.url }, 'request failed')
+  return rendered
+}
+
+async function render(ctx: Context, error: RegistryError): Promise<void> {
+  for (const name of ctx.res.getHeaderNames())
+    if (/^(content-|etag$|cache-control$)/.test(name)) ctx.remove(name)
+  const oci = ctx.path === '/v2' || ctx.path.startsWith('/v2/')
+  const { code, message, detail } = error
+  const body = oci
+    ? JSON.stringify({ errors: [{ code, message, ...(detail !== undefined && { detail }) }] })
+    : message
+  ctx.status = error.status
+  ctx.set(error.headers)
+  ctx.set('Content-Type', oci ? 'application/json' : 'text/plain; charset=utf-8')
+  if (ctx.req.complete || ctx.method === 'GET' || ctx.method === 'HEAD') {
+    ctx.body = body
+  } else {
+    ctx.set('Connection', 'close')
+    ctx.respond = false
+    await endWhileReceiving(ctx.req, ctx.res, body)
+  }
+}

@@ -1,0 +1,100 @@
+import { pipeline } from 'node:stream/promises'
+import { Busboy, type BusboyFileStream, type BusboyHeaders } from '@fastify/busboy'
+import type { Context } from 'koa'
+import { limited } from '../../lib/limited.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { isBinary } from '../../plugin/analyze.ts'
+import type { Upload } from '../../store/contract.ts'
+import { bodyOf, declaredLength } from '../body.ts'
+
+/** The parts of the form that came. */
+export interface PluginForm {
+  readonly file: Upload | undefined
+  readonly signature: string | undefined
+}
+
+/** A signature has a hundred and fifty characters; whatever is longer is cut, and is none. */
+const MAX_FIELD = 4096
+
+/**
+ * Reads the form of POST /files; the file goes to `stage` while it arrives. Of a repeated field the last counts.
+ * Throws `PLUGIN_TOO_LARGE` past `max` bytes in all, `BAD_REQUEST` in the words of the original; nothing stays staged then.
+ */
+export async function readForm(
+  ctx: Context,
+  max: number,
+  stage: (body: AsyncIterable<Uint8Array>) => Promise<Upload>,
+): Promise<PluginForm> {
+  const tooLarge = () =>
+    new RegistryError('PLUGIN_TOO_LARGE', {
+      message: `the request is larger than the ${max} bytes that a plugin may have here`,
+    })
+  const form = parserOf(ctx)
+  if ((declaredLength(ctx) ?? 0) > max) throw tooLarge()
+  let file: Upload | undefined
+  let signature: string | undefined
+  let open: BusboyFileStream | undefined
+  let staging: Promise<void> = Promise.resolve()
+  form.on('file', (_name, stream) => {
+    open = stream
+    staging = staging
+      .then(() => file?.abort())
+      .then(async () => {
+        file = await stage(checked(stream))
+      })
+    staging.catch(error => form.destroy(error))
+  })
+  form.on('field', (name, value) => {
+    if (name === 'signature') signature = value
+    else if (name !== undefined) form.destroy(bad('unexpected field in multipart form'))
+  })
+  try {
+    await pipeline(limited(bodyOf(ctx), max, tooLarge), form)
+    await staging
+    return { file, signature }
+  } catch (error) {
+    open?.destroy(error as Error)
+    await staging.catch(() => {})
+    await file?.abort()
+    throw error instanceof RegistryError || ctx.req.destroyed ? error : malformed(error)
+  }
+}
+
+function parserOf(ctx: Context) {
+  const type = ctx.req.headers['content-type'] ?? ''
+  const boundary = () => bad('Invalid `boundary` for `multipart/form-data` request')
+  if (!/^multipart\/form-data\s*;/i.test(type)) throw boundary()
+  try {
+    return new Busboy({
+      headers: ctx.req.headers as BusboyHeaders,
+      // By its name alone: curl gives the file a name or none, as the user asks.
+      isPartAFile: name => name === 'file',
+      limits: { fieldSize: MAX_FIELD, fields: 100, files: 100, headerPairs: 100, headerSize: 16 * 1024 },
+    })
+  } catch {
+    throw boundary()
+  }
+}
+
+/** Looks at the first bytes, so that what is no binary at all is refused before the rest has come. */
+async function* checked(file: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  let head: Buffer | undefined = Buffer.alloc(0)
+  for await (const chunk of file) {
+    if (head) {
+      head = Buffer.concat([head, chunk])
+      if (head.length > 4) {
+        if (!isBinary(head)) throw bad('inventory: not supported')
+        head = undefined
+      }
+    }
+    yield chunk
+  }
+}
+
+function bad(message: string): RegistryError {
+  return new RegistryError('BAD_REQUEST', { message })
+}
+
+function malformed(cause: unknown): RegistryError {
+  return new RegistryError('BAD_REQUEST', { message: 'Error parsing `multipart/form-data` request', cause })
+}

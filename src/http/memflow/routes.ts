@@ -1,0 +1,103 @@
+import Router from '@koa/router'
+import type { Context, Next } from 'koa'
+import type { Registry } from '../../core/registry.ts'
+import { type Digest, isDigest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { PluginError } from '../../plugin/error.ts'
+import type { Access } from '../access.ts'
+import { sendContent } from '../send-content.ts'
+import { readForm } from './form.ts'
+import { parseQuery } from './query.ts'
+
+/** The REST API that memflow's own clients speak, to the byte; its texts are the original server's. */
+export function memflowApi(registry: Registry, access: Access, maxPluginSize: number): Router {
+  const { plugins } = registry
+  const router = new Router({ sensitive: true, strict: true })
+
+  router.get('/plugins', async ctx => {
+    json(ctx, { plugins: await plugins.names() })
+  })
+
+  router.get('/plugins/:name', async ctx => {
+    const { filter, skip, limit } = parseQuery(ctx.querystring)
+    const rows =
+      skip > Number.MAX_SAFE_INTEGER
+        ? []
+        : await plugins.variants(ctx.params.name ?? '', filter, Number(skip), limit)
+    // By hand: a 64-bit number does not survive JSON.stringify.
+    ctx.set('Content-Type', 'application/json')
+    ctx.body = `{"plugins":${JSON.stringify(rows)},"skip":${skip}}`
+  })
+
+  router.post('/files', async ctx => {
+    await access.requireWrite(ctx)
+    const { file, signature } = await readForm(ctx, maxPluginSize, body => plugins.stage(body))
+    if (!file) throw new RegistryError('BAD_REQUEST', { message: 'file is required' })
+    try {
+      if (signature === undefined) {
+        throw new RegistryError('BAD_REQUEST', { message: 'file signature is required' })
+      }
+      json(ctx, (await plugins.publish(file, signature)) ? 'Added' : 'AlreadyExists')
+    } catch (error) {
+      throw error instanceof PluginError ? refused(error) : error
+    } finally {
+      await file.abort()
+    }
+  })
+
+  router.get('/files/:digest', async ctx => {
+    const digest = digestIn(ctx)
+    const { size } = await plugins.metadata(digest)
+    await sendContent(ctx, { digest, size, open: () => plugins.open(digest) })
+  })
+
+  router.get('/files/:digest/metadata', async ctx => {
+    const { size: _, ...file } = await plugins.metadata(digestIn(ctx))
+    json(ctx, file)
+  })
+
+  router.delete('/files/:digest', async ctx => {
+    await access.requireWrite(ctx)
+    const digits = digitsIn(ctx)
+    await plugins.delete(/^[0-9a-f]{7,63}$/.test(digits) ? await plugins.find(digits) : digestIn(ctx))
+    ctx.status = 200
+    ctx.body = ''
+  })
+
+  return router
+}
+
+/** What the router knows by another method, it refuses with the list of those that it has. */
+export async function refuseMethod(ctx: Context, next: Next): Promise<void> {
+  await next()
+  const matched: { methods: string[] }[] = ctx.matched ?? []
+  if (ctx._matchedRoute !== undefined || matched.length === 0) return
+  const methods = new Set(matched.flatMap(layer => layer.methods))
+  const ordered = ['GET', 'HEAD', 'POST', 'DELETE'].filter(method => methods.has(method))
+  throw new RegistryError('METHOD_NOT_ALLOWED', { headers: { Allow: ordered.join(',') } })
+}
+
+function digitsIn(ctx: Context): string {
+  return ((ctx.params.digest as string | undefined) ?? '').replace(/^sha256:/, '')
+}
+
+/** Nothing but a whole digest goes further, whatever the path says. Throws `PLUGIN_UNKNOWN`. */
+function digestIn(ctx: Context): Digest {
+  const digest = `sha256:${digitsIn(ctx)}`
+  if (isDigest(digest)) return digest
+  throw new RegistryError('PLUGIN_UNKNOWN')
+}
+
+function json(ctx: Context, value: unknown): void {
+  ctx.set('Content-Type', 'application/json')
+  ctx.body = JSON.stringify(value)
+}
+
+/** memflowup shows this text to its user. That a file has no plugin in it is a case that the original stored in silence. */
+function refused(error: PluginError): RegistryError {
+  const reason = error.kind === 'not-found' ? `: ${error.reason}` : ''
+  return new RegistryError('PLUGIN_INVALID', {
+    message: `Memflow error: ${error.message}${reason}`,
+    cause: error,
+  })
+}

@@ -1,0 +1,68 @@
+import type { Context, Next } from 'koa'
+import type { Registry } from '../../core/registry.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { parseRepository, type Repository } from '../../oci/name.ts'
+import type { Access } from '../access.ts'
+import { blobHandlers } from './blobs.ts'
+import { listHandlers } from './lists.ts'
+import { manifestHandlers } from './manifests.ts'
+import { type Endpoint, parsePath } from './path.ts'
+import { uploadHandlers } from './uploads.ts'
+
+/** Answers a request on a repository; `last` is what the path ends in. */
+export type Handler = (ctx: Context, repository: Repository, last: string) => Promise<void>
+
+export type Handlers = Partial<Record<Endpoint, Record<string, Handler>>>
+
+const READS = new Set(['GET', 'HEAD'])
+
+/** The OCI distribution API, everything under /v2/. */
+export function ociApi(registry: Registry, access: Access) {
+  const handlers: Handlers = {
+    ...blobHandlers(registry),
+    ...uploadHandlers(registry),
+    ...manifestHandlers(registry),
+    ...listHandlers(registry),
+  }
+  return async (ctx: Context, next: Next): Promise<void> => {
+    const path = ctx.path
+    if (path !== '/v2' && !path.startsWith('/v2/')) return next()
+    ctx.set('Docker-Distribution-Api-Version', 'registry/2.0')
+    const target = parsePath(path)
+    if (!target) throw new RegistryError('NOT_FOUND', { detail: { path } })
+    const { endpoint, last } = target
+    if (endpoint === 'base') return base(ctx, access)
+    const methods = handlers[endpoint] ?? {}
+    const handler = methods[ctx.method] ?? (ctx.method === 'HEAD' ? methods.GET : undefined)
+    if (!handler) throw methodNotAllowed(methods)
+    // The catalog is of no repository.
+    const repository = endpoint === 'catalog' ? ('' as Repository) : parseRepository(target.name)
+    await authorize(ctx, access, endpoint, repository)
+    await handler(ctx, repository, last)
+  }
+}
+
+async function base(ctx: Context, access: Access): Promise<void> {
+  if (!READS.has(ctx.method)) throw methodNotAllowed({ GET: true, HEAD: true })
+  await access.requireCredentials(ctx)
+  ctx.set('Content-Type', 'application/json')
+  ctx.body = '{}'
+}
+
+function authorize(ctx: Context, access: Access, endpoint: Endpoint, repository: Repository): Promise<void> {
+  const scope = (actions: string) => `repository:${repository}:${actions}`
+  // An upload's status is part of writing it.
+  if (READS.has(ctx.method) && endpoint !== 'upload') {
+    return access.checkRead(ctx, endpoint === 'catalog' ? 'registry:catalog:*' : scope('pull'))
+  }
+  return access.requireWrite(
+    ctx,
+    scope(ctx.method === 'DELETE' && endpoint !== 'upload' ? 'delete' : 'pull,push'),
+  )
+}
+
+function methodNotAllowed(methods: Record<string, unknown>): RegistryError {
+  const allowed = Object.keys(methods)
+  if (allowed.includes('GET') && !allowed.includes('HEAD')) allowed.push('HEAD')
+  return new RegistryError('METHOD_NOT_ALLOWED', { headers: { Allow: allowed.join(', ') } })
+}

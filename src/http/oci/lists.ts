@@ -1,0 +1,66 @@
+import type { Context } from 'koa'
+import type { Registry } from '../../core/registry.ts'
+import { parseDigest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { OCI_INDEX } from '../../oci/media-types.ts'
+import type { Handlers } from './dispatch.ts'
+
+/** Entries of a page where the client does not say, and at most. */
+const PAGE = 1000
+
+/** distribution-spec end-8 and end-12, and the catalog of the Docker Registry HTTP API V2. */
+export function listHandlers({ discovery }: Registry): Handlers {
+  return {
+    catalog: {
+      GET: async ctx => {
+        const { items, next } = await discovery.repositories(limitOf(ctx), lastOf(ctx))
+        sendPage(ctx, 'application/json', { repositories: items }, next)
+      },
+    },
+    tags: {
+      GET: async (ctx, repository) => {
+        const { items, next } = await discovery.tags(repository, limitOf(ctx), lastOf(ctx))
+        sendPage(ctx, 'application/json', { name: repository, tags: items }, next)
+      },
+    },
+    referrers: {
+      GET: async (ctx, repository, last) => {
+        const artifactType = ctx.URL.searchParams.get('artifactType') ?? undefined
+        const options = { artifactType, after: lastOf(ctx) }
+        const { items, next } = await discovery.referrers(
+          repository,
+          parseDigest(last),
+          limitOf(ctx),
+          options,
+        )
+        if (artifactType !== undefined) ctx.set('OCI-Filters-Applied', 'artifactType')
+        sendPage(ctx, OCI_INDEX, { schemaVersion: 2, mediaType: OCI_INDEX, manifests: items }, next)
+      },
+    },
+  }
+}
+
+function limitOf(ctx: Context): number {
+  const text = ctx.URL.searchParams.get('n')
+  if (text === null) return PAGE
+  if (/^\d{1,15}$/.test(text)) return Math.min(Number(text), PAGE)
+  throw new RegistryError('PAGE_INVALID', {
+    message: 'n is a number of entries, 0 or more',
+    detail: { n: text.slice(0, 100) },
+  })
+}
+
+function lastOf(ctx: Context): string | undefined {
+  return ctx.URL.searchParams.get('last') ?? undefined
+}
+
+/** `next` is where the next page begins (RFC 8288); all other parameters stay. */
+function sendPage(ctx: Context, type: string, page: object, next: string | undefined): void {
+  if (next !== undefined) {
+    const parameters = new URLSearchParams(ctx.querystring)
+    parameters.set('last', next)
+    ctx.set('Link', `<${ctx.path}?${parameters}>; rel="next"`)
+  }
+  ctx.set('Content-Type', type)
+  ctx.body = JSON.stringify(page)
+}

@@ -1,0 +1,60 @@
+import type { Context } from 'koa'
+import type { Conditions, Reference } from '../../core/manifests.ts'
+import type { Registry } from '../../core/registry.ts'
+import { isDigest, parseDigest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
+import { parseTag } from '../../oci/name.ts'
+import { readBody } from '../body.ts'
+import { etags, hasAlready, IMMUTABLE } from '../send-content.ts'
+import type { Handlers } from './dispatch.ts'
+
+/** distribution-spec end-3, end-7, end-9. */
+export function manifestHandlers({ manifests }: Registry): Handlers {
+  return {
+    manifest: {
+      GET: async (ctx, repository, last) => {
+        const reference = parseReference(last)
+        const { digest, mediaType, bytes } = await manifests.get(repository, reference)
+        ctx.set('Docker-Content-Digest', digest)
+        ctx.set('ETag', `"${digest}"`)
+        if (isDigest(reference)) ctx.set('Cache-Control', IMMUTABLE)
+        if (hasAlready(ctx, digest)) {
+          ctx.status = 304
+          return
+        }
+        ctx.set('Content-Type', mediaType)
+        ctx.body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      },
+      PUT: async (ctx, repository, last) => {
+        const reference = parseReference(last)
+        const tags = isDigest(reference) ? ctx.URL.searchParams.getAll('tag').map(parseTag) : []
+        const tooLarge = () =>
+          new RegistryError('MANIFEST_TOO_LARGE', { detail: { limit: MAX_MANIFEST_BYTES } })
+        const body = await readBody(ctx, MAX_MANIFEST_BYTES, tooLarge)
+        const options = { tags, ...conditionsOf(ctx) }
+        const type = ctx.req.headers['content-type']
+        const { digest, subject } = await manifests.put(repository, reference, body, type, options)
+        ctx.status = 201
+        ctx.set('Location', `/v2/${repository}/manifests/${digest}`)
+        ctx.set('Docker-Content-Digest', digest)
+        if (subject) ctx.set('OCI-Subject', subject)
+        if (tags.length > 0) ctx.set('OCI-Tag', tags.join(', '))
+      },
+      DELETE: async (ctx, repository, last) => {
+        await manifests.delete(repository, parseReference(last), conditionsOf(ctx))
+        ctx.status = 202
+      },
+    },
+  }
+}
+
+/** A colon is in every digest and in no tag. */
+function parseReference(text: string): Reference {
+  return text.includes(':') ? parseDigest(text) : parseTag(text)
+}
+
+function conditionsOf(ctx: Context): Conditions {
+  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = ctx.req.headers
+  return { ifMatch: ifMatch && etags(ifMatch), ifNoneMatch: ifNoneMatch && etags(ifNoneMatch) } as Conditions
+}

@@ -1,0 +1,28 @@
+import Router from '@koa/router'
+import type { Registry } from '../core/registry.ts'
+import type { Access } from './access.ts'
+
+/** What operators and login flows ask. */
+export function opsApi(registry: Registry, access: Access): Router {
+  const router = new Router({ sensitive: true, strict: true })
+
+  router.get('/health', async ctx => {
+    ctx.set('Content-Type', 'application/json')
+    try {
+      await registry.check()
+      ctx.body = '"Ok"'
+    } catch {
+      ctx.status = 503
+      ctx.body = '{"Error":"database unhealthy"}'
+    }
+  })
+
+  /** Docker's token flow, see Access. */
+  router.get('/token', async ctx => {
+    ctx.set('Content-Type', 'application/json')
+    ctx.set('Cache-Control', 'no-store')
+    ctx.body = JSON.stringify(await access.issue(ctx))
+  })
+
+  return router
+}

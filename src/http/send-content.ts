@@ -1,0 +1,71 @@
+import { pipeline } from 'node:stream/promises'
+import type { Context } from 'koa'
+import type { Digest } from '../oci/digest.ts'
+import { parseRange } from '../oci/range.ts'
+import type { BlobHandle } from '../store/contract.ts'
+
+/** What stands under a digest, and so never changes. */
+export interface Content {
+  readonly digest: Digest
+  /** In bytes. */
+  readonly size: number
+  readonly open: () => Promise<BlobHandle>
+}
+
+/** Answers GET and HEAD with bytes, in full or in part, or that the client has them already (RFC 9110, 13 and 14). */
+export async function sendContent(ctx: Context, { digest, size, open }: Content): Promise<void> {
+  ctx.set('ETag', `"${digest}"`)
+  ctx.set('Accept-Ranges', 'bytes')
+  ctx.set('Cache-Control', IMMUTABLE)
+  if (hasAlready(ctx, digest)) {
+    ctx.status = 304
+    return
+  }
+  ctx.set('Content-Type', 'application/octet-stream')
+  const range =
+    ctx.method === 'GET' && mayRange(ctx, digest) ? parseRange(ctx.req.headers.range, size) : undefined
+  const length = range ? range.end - range.start + 1 : size
+  if (range) ctx.set('Content-Range', `bytes ${range.start}-${range.end}/${size}`)
+  if (ctx.method === 'HEAD') {
+    ctx.status = 200
+    ctx.set('Content-Length', String(length))
+    return
+  }
+  const handle = await open()
+  ctx.status = range ? 206 : 200
+  ctx.set('Content-Length', String(length))
+  // Past Koa: a stream that fails must cut the connection, and Koa would leave it waiting.
+  ctx.respond = false
+  ctx.res.statusCode = ctx.status
+  if (length === 0) {
+    await handle.close()
+    ctx.res.end()
+  } else {
+    await pipeline(handle.read(range), ctx.res)
+  }
+}
+
+/** Bytes under a digest can be kept by any cache for good. */
+export const IMMUTABLE = 'public, max-age=31536000, immutable'
+
+/** RFC 9110, 13.1.2: whether If-None-Match names the content. */
+export function hasAlready(ctx: Context, digest: Digest): boolean {
+  const header = ctx.req.headers['if-none-match']
+  return header !== undefined && etags(header).some(tag => tag === '*' || tag === digest)
+}
+
+/** The digests that a list of entity tags names, and `*`. */
+export function etags(header: string): string[] {
+  return header.split(',').map(tag =>
+    tag
+      .trim()
+      .replace(/^W\//, '')
+      .replace(/^"(.*)"$/, '$1'),
+  )
+}
+
+/** RFC 9110, 13.1.5: a range of something else than the client has a part of is of no use to it. */
+function mayRange(ctx: Context, digest: Digest): boolean {
+  const condition = ctx.req.headers['if-range']
+  return condition === undefined || condition === `"${digest}"`
+}
