@@ -1,0 +1,44 @@
+import type { AddressInfo } from 'node:net'
+import { compose } from '../compose.ts'
+import { type Config, ConfigError } from '../config.ts'
+import { closeServer, createHttpServer } from '../http/server.ts'
+import { createLogger } from '../log.ts'
+
+/** Serves until SIGINT or SIGTERM; requests under way are finished. Throws `ConfigError` where it cannot start. */
+export async function serve(config: Config): Promise<void> {
+  const log = createLogger(config.logLevel)
+  const { app, keys, token, close } = await compose(config, log)
+  const server = createHttpServer(app)
+  const { host, port } = config.address
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error =>
+      reject(new ConfigError(`MEMFLOW_ADDR: cannot listen on ${host}:${port}: ${error.message}`)),
+    )
+    server.listen(port, host, resolve)
+  }).catch(async error => {
+    await close()
+    throw error
+  })
+  const { port: bound } = server.address() as AddressInfo
+  const name = host.includes(':') ? `[${host}]` : host
+  process.stdout.write(`memflow-registry serves http://${name}:${bound} from ${config.storageRoot}\n`)
+  if (token?.fresh)
+    process.stdout.write(`a token for uploads was made: ${token.token}\nit is kept in ${token.file}\n`)
+  else if (token) process.stdout.write(`the token for uploads is in ${token.file}\n`)
+  if (keys.length === 0)
+    log.warn('no public key is set (MEMFLOW_PUBLIC_KEY_FILE): signatures are not verified')
+  else
+    log.info(
+      { keys: keys.map(({ fingerprint, source }) => ({ fingerprint, source })) },
+      'signatures are verified',
+    )
+  await stopSignal()
+  await closeServer(server)
+  await close()
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise(resolve => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+}
