@@ -10,7 +10,7 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly publicUrl: string | undefined
   readonly requireSignature: boolean
-  readonly sparseIndexes: boolean
+  readonly sparseManifests: boolean
   /** Bytes. */
   readonly maxPluginSize: number
   readonly maxBlobSize: number
@@ -56,7 +56,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       ? read('MEMFLOW_PUBLIC_URL', parseUrl, 'a URL such as https://registry.example.org', '')
       : undefined,
     requireSignature: read('MEMFLOW_REQUIRE_SIGNATURE', parseSwitch, 'true or false', 'false'),
-    sparseIndexes: read('MEMFLOW_SPARSE_INDEXES', parseSwitch, 'true or false', 'false'),
+    sparseManifests: read('MEMFLOW_SPARSE_MANIFESTS', parseSwitch, 'true or false', 'false'),
     maxPluginSize: read('MEMFLOW_MAX_PLUGIN_SIZE', parseSize, SIZE, '20MiB'),
     maxBlobSize: read('MEMFLOW_MAX_BLOB_SIZE', parseSize, SIZE, '10GiB'),
     uploadTtl: read('MEMFLOW_UPLOAD_TTL', parseDuration, 'a duration such as 30m, 24h or 7d', '24h'),

@@ -146,13 +146,14 @@ export class Manifests {
 
   /** distribution-spec, Push: a manifest may be rejected whose blobs or manifests are not here; its subject may be missing. */
   async #checkReferences(reader: Reader, repository: Repository, manifest: Manifest): Promise<void> {
+    if (this.#parts.policy.sparseManifests) return
     const missing: Descriptor[] = []
     if (manifest.kind === 'image') {
       for (const blob of [manifest.config, ...manifest.layers]) {
         if (isNonDistributable(blob.mediaType)) continue
         if (!(await reader.get(LINKS, repository, blob.digest))) missing.push(blob)
       }
-    } else if (!this.#parts.policy.sparseIndexes) {
+    } else {
       for (const child of manifest.manifests) {
         if (!(await reader.get(MANIFESTS, repository, child.digest))) missing.push(child)
       }

@@ -16,8 +16,8 @@ export interface Policy {
   readonly maxBlobSize: number
   /** Refuses a plugin without a signature over OCI too, where it would be kept but not listed. */
   readonly requireSignature: boolean
-  /** Takes an index although manifests in it are not here. */
-  readonly sparseIndexes: boolean
+  /** Takes a manifest although blobs or manifests that it references are not here. */
+  readonly sparseManifests: boolean
 }
 
 /** What the rules stand on; made once, in compose.ts. */

@@ -10,8 +10,9 @@ export function renderErrors(log: Logger) {
       await next()
     } catch (error) {
       // The client has gone, or has had a part of the answer: a cut connection is all that can still be told.
-      if (ctx.req.destroyed || ctx.res.headersSent) {
-        if (!ctx.req.destroyed) log.warn({ err: error, url: ctx.url }, 'an answer was cut off')
+      const { destroyed } = ctx.req.socket
+      if (destroyed || ctx.res.headersSent) {
+        if (!destroyed) log.warn({ err: error, url: ctx.url }, 'an answer was cut off')
         ctx.res.destroy()
         ctx.respond = false
         return

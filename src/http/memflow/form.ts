@@ -56,7 +56,7 @@ export async function readForm(
     open?.destroy(error as Error)
     await staging.catch(() => {})
     await file?.abort()
-    throw error instanceof RegistryError || ctx.req.destroyed ? error : malformed(error)
+    throw error instanceof RegistryError || ctx.req.socket.destroyed ? error : malformed(error)
   }
 }
 
