@@ -96,7 +96,7 @@ export function composedIndex(builds: readonly Descriptor[]): Document {
   })
 }
 
-/** An entry of a composed index. */
+/** An entry of a composed index. Without a title: `oras pull` would write the manifest to a file of that name. */
 export function buildDescriptor(
   manifest: Descriptor,
   plugin: PluginDescriptor,
@@ -107,7 +107,7 @@ export function buildDescriptor(
     digest: manifest.digest,
     size: manifest.size,
     platform,
-    annotations: { [TITLE_ANNOTATION]: plugin.name, [VERSION_ANNOTATION]: plugin.version },
+    annotations: { [VERSION_ANNOTATION]: plugin.version },
   }
 }
 
