@@ -9,6 +9,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from './media-types.ts'
+import { parseStrictJson } from './strict-json.ts'
 
 /** image-spec descriptor.md. The digest may be of an algorithm that this registry does not store. */
 export interface Descriptor {
@@ -90,9 +91,10 @@ export function artifactTypeOf(manifest: Manifest): string | undefined {
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
   let document: unknown
   try {
-    document = JSON.parse(UTF8.decode(bytes))
+    document = parseStrictJson(UTF8.decode(bytes))
   } catch (cause) {
-    throw new RegistryError('MANIFEST_INVALID', { message: 'the manifest is not JSON in UTF-8', cause })
+    const message = `the manifest is not unambiguous JSON in UTF-8: ${(cause as Error).message}`
+    throw new RegistryError('MANIFEST_INVALID', { message, cause })
   }
   if (typeof document === 'object' && document !== null && !Array.isArray(document)) {
     return document as Record<string, unknown>
