@@ -2,7 +2,7 @@ import type { Table } from '../index/contract.ts'
 import { REFERRERS, REFERRERS_BY_TYPE, REPOSITORIES, TAGS } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import type { Descriptor } from '../oci/manifest.ts'
+import { type Descriptor, MAX_MANIFEST_BYTES } from '../oci/manifest.ts'
 import type { Repository } from '../oci/name.ts'
 import type { Parts } from './parts.ts'
 
@@ -12,6 +12,9 @@ export interface ListPage<T> {
   /** What the next page begins behind; undefined on the last one. */
   readonly next: string | undefined
 }
+
+/** distribution-spec, Listing referrers: a list larger than a manifest may be goes in several. */
+const MAX_PAGE_BYTES = MAX_MANIFEST_BYTES - 1024
 
 /** Lists of what is there: repositories, tags, referrers. */
 export class Discovery {
@@ -53,12 +56,16 @@ export class Discovery {
     item: (key: Key, row: Row) => Item,
   ): Promise<ListPage<Item>> {
     if (limit === 0) return { items: [], next: undefined }
-    // One more than asked tells whether there is a next page.
-    const entries = await this.#parts.index.page(table, parts, { limit: limit + 1, after })
-    const shown = entries.slice(0, limit)
-    return {
-      items: shown.map(({ key, row }) => item(key, row)),
-      next: entries.length > limit ? shown.at(-1)?.key.at(-1) : undefined,
+    const items: Item[] = []
+    let bytes = 0
+    let last: string | undefined
+    for await (const { key, row } of this.#parts.index.scan(table, parts, { after })) {
+      bytes += Buffer.byteLength(JSON.stringify(row)) + 1
+      // One more than shown tells that there is a next page; one alone goes whatever its size.
+      if (items.length === limit || (bytes > MAX_PAGE_BYTES && items.length > 0)) return { items, next: last }
+      items.push(item(key, row))
+      last = key.at(-1)
     }
+    return { items, next: undefined }
   }
 }

@@ -2,13 +2,15 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { jwtVerify, SignJWT } from 'jose'
 import type { Context } from 'koa'
 import { RegistryError } from '../oci/errors.ts'
-
-export type Right = 'read' | 'write'
+import { covers, formatScope, type Grant, parseScopes, readOnly } from './grant.ts'
 
 const SERVICE = 'memflow-registry'
 
-/** Of the tokens that the token endpoint gives, in seconds; the docs of Docker's token flow ask for 60 at least. */
+/** Of the tokens that the token endpoint gives, in seconds; Docker's token flow asks for 60 at least. */
 const LIFETIME = 300
+
+/** The secret may do everything, a token what it was given for. */
+type Right = 'all' | readonly Grant[]
 
 /**
  * Who may write. One secret, the bearer token, is accepted as it is, as the password of Basic,
@@ -26,33 +28,34 @@ export class Access {
     this.#publicUrl = publicUrl
   }
 
-  /** Throws `UNAUTHORIZED` with a challenge, unless the request may write; `scope` as in Docker's token flow. */
-  async requireWrite(ctx: Context, scope?: string): Promise<void> {
-    if ((await this.#rightOf(ctx, scope)) === 'write') return
-    throw this.#refused(ctx, scope, 'this needs the token of this registry: log in with it as the password')
+  /** Throws `UNAUTHORIZED` with a challenge, unless the request may do this; without `needed` only the secret may. */
+  async requireWrite(ctx: Context, needed?: Grant): Promise<void> {
+    const right = await this.#rightOf(ctx, needed)
+    if (right === 'all' || (right && needed && covers(right, needed))) return
+    throw this.#refused(ctx, needed, 'this needs the token of this registry: log in with it as the password')
   }
 
   /** Reading is open to all, but who sends credentials is told when they are wrong. */
-  async checkRead(ctx: Context, scope?: string): Promise<void> {
-    await this.#rightOf(ctx, scope)
+  async checkRead(ctx: Context, needed?: Grant): Promise<void> {
+    await this.#rightOf(ctx, needed)
   }
 
   /** Throws `UNAUTHORIZED` for anonymous requests too: it is how clients learn how to log in. */
   async requireCredentials(ctx: Context): Promise<void> {
-    if (ctx.req.headers.authorization !== undefined) await this.#rightOf(ctx)
-    else
-      throw this.#refused(
-        ctx,
-        undefined,
-        'get a token from the realm, or send the token of this registry as Basic password or Bearer',
-      )
+    if (await this.#rightOf(ctx)) return
+    throw this.#refused(
+      ctx,
+      undefined,
+      'get a token from the realm, or send the token of this registry as Basic password or Bearer',
+    )
   }
 
-  /** The answer of the token endpoint: a token to read with for anybody, to write with for who has the secret. */
+  /** The answer of the token endpoint: what was asked for to who has the secret, of it the pulling to anybody. */
   async issue(ctx: Context): Promise<object> {
-    const right = (await this.#rightOf(ctx)) ?? 'read'
+    const asked = parseScopes(ctx.URL.searchParams.getAll('scope'))
+    const access = (await this.#rightOf(ctx)) === 'all' ? asked : readOnly(asked)
     const now = Math.floor(Date.now() / 1000)
-    const token = await new SignJWT({ right })
+    const token = await new SignJWT({ access })
       .setProtectedHeader({ alg: 'HS256' })
       .setIssuer(SERVICE)
       .setAudience(SERVICE)
@@ -63,29 +66,26 @@ export class Access {
   }
 
   /** Undefined where no credentials came. Throws `UNAUTHORIZED` where they are wrong. */
-  async #rightOf(ctx: Context, scope?: string): Promise<Right | undefined> {
+  async #rightOf(ctx: Context, needed?: Grant): Promise<Right | undefined> {
     const header = ctx.req.headers.authorization
     if (header === undefined) return undefined
     const [scheme = '', credentials = ''] = header.trim().split(/\s+/, 2)
     const right = await this.#rightBy(scheme.toLowerCase(), credentials)
     if (right) return right
-    throw this.#refused(ctx, scope, 'the token is wrong or has expired')
+    throw this.#refused(ctx, needed, 'the token is wrong or has expired')
   }
 
   async #rightBy(scheme: string, credentials: string): Promise<Right | undefined> {
     if (scheme === 'basic') {
       const [, password = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(credentials, 'base64').toString()) ?? []
-      return this.#isSecret(password) ? 'write' : undefined
+      return this.#isSecret(password) ? 'all' : undefined
     }
     if (scheme !== 'bearer') return undefined
-    if (this.#isSecret(credentials)) return 'write'
+    if (this.#isSecret(credentials)) return 'all'
     try {
-      const { payload } = await jwtVerify(credentials, this.#key, {
-        issuer: SERVICE,
-        audience: SERVICE,
-        algorithms: ['HS256'],
-      })
-      return payload.right === 'write' ? 'write' : 'read'
+      const options = { issuer: SERVICE, audience: SERVICE, algorithms: ['HS256'] }
+      const { payload } = await jwtVerify<{ access: Grant[] }>(credentials, this.#key, options)
+      return payload.access
     } catch {
       return undefined
     }
@@ -97,9 +97,10 @@ export class Access {
     return timingSafeEqual(hash(text), hash(this.#secret))
   }
 
-  #refused(ctx: Context, scope: string | undefined, message: string): RegistryError {
+  #refused(ctx: Context, needed: Grant | undefined, message: string): RegistryError {
     const realm = `${this.#publicUrl ?? `${ctx.protocol}://${hostOf(ctx)}`}/token`
-    const challenge = `Bearer realm="${realm}",service="${SERVICE}"${scope ? `,scope="${scope}"` : ''}`
+    const scope = needed ? `,scope="${formatScope(needed)}"` : ''
+    const challenge = `Bearer realm="${realm}",service="${SERVICE}"${scope}`
     return new RegistryError('UNAUTHORIZED', { message, headers: { 'WWW-Authenticate': challenge } })
   }
 }

@@ -1,4 +1,5 @@
 import type { Context, Next } from 'koa'
+import { errno } from '../lib/errno.ts'
 import type { Logger } from '../log.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { endWhileReceiving } from './linger.ts'
@@ -23,9 +24,15 @@ export function renderErrors(log: Logger) {
 }
 
 function known(error: unknown, ctx: Context, log: Logger): RegistryError {
-  const rendered = error instanceof RegistryError ? error : new RegistryError('INTERNAL', { cause: error })
+  const rendered = error instanceof RegistryError ? error : unexpected(error)
   if (rendered.status >= 500) log.error({ err: rendered, method: ctx.method, url: ctx.url }, 'request failed')
   return rendered
+}
+
+/** What Node's parser stumbles over in a body is the client's fault, all else is ours. */
+function unexpected(cause: unknown): RegistryError {
+  if (!errno(cause)?.startsWith('HPE_')) return new RegistryError('INTERNAL', { cause })
+  return new RegistryError('BAD_REQUEST', { message: 'the body of the request is not HTTP/1.1' })
 }
 
 async function render(ctx: Context, error: RegistryError): Promise<void> {

@@ -51,17 +51,18 @@ export const IMMUTABLE = 'public, max-age=31536000, immutable'
 /** RFC 9110, 13.1.2: whether If-None-Match names the content. */
 export function hasAlready(ctx: Context, digest: Digest): boolean {
   const header = ctx.req.headers['if-none-match']
-  return header !== undefined && etags(header).some(tag => tag === '*' || tag === digest)
+  return header !== undefined && etags(header, 'weak').some(tag => tag === '*' || tag === digest)
 }
 
-/** The digests that a list of entity tags names, and `*`. */
-export function etags(header: string): string[] {
-  return header.split(',').map(tag =>
-    tag
-      .trim()
-      .replace(/^W\//, '')
-      .replace(/^"(.*)"$/, '$1'),
-  )
+/**
+ * The digests that a list of entity tags names, and `*`. A weak tag (RFC 9110, 8.8.3) stands for them
+ * in a weak comparison only.
+ */
+export function etags(header: string, comparison: 'weak' | 'strong'): string[] {
+  const tags = header.split(',').map(tag => tag.trim())
+  return tags
+    .filter(tag => comparison === 'weak' || !tag.startsWith('W/'))
+    .map(tag => tag.replace(/^W\//, '').replace(/^"(.*)"$/, '$1'))
 }
 
 /** RFC 9110, 13.1.5: a range of something else than the client has a part of is of no use to it. */

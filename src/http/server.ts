@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type Koa from 'koa'
 
 /** How long a connection may stand still, in milliseconds; a transfer that goes on takes as long as it takes. */
@@ -6,13 +7,42 @@ const IDLE = 60_000
 
 /** An HTTP server with limits that fit uploads of any length. */
 export function createHttpServer(app: Koa): Server {
-  const handle = app.callback()
+  const answer = app.callback()
+  const handle = (req: IncomingMessage, res: ServerResponse) => {
+    if (hosts(req) > 1) refuse(req.socket, 400, 'the request has several Host headers')
+    else answer(req, res)
+  }
   const server = createServer({ maxHeaderSize: 32 * 1024, headersTimeout: 30_000, requestTimeout: 0 }, handle)
   server.setTimeout(IDLE)
   server.keepAliveTimeout = IDLE
   // The handler says when the body may come, once it knows that it wants it, see bodyOf.
   server.on('checkContinue', handle)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = STATUS_OF[error.code ?? ''] ?? 400
+    refuse(socket, status, `the request is not HTTP/1.1: ${error.message}`)
+  })
   return server
+}
+
+const STATUS_OF: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
+
+/** Answers what never became a request that the app could answer, and ends the connection. */
+function refuse(socket: Duplex, status: number, message: string): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] })
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}
+
+/** RFC 9112, 3.2: several must be refused; Node would take the first. */
+function hosts({ rawHeaders }: IncomingMessage): number {
+  return rawHeaders.filter((text, i) => i % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host')
+    .length
 }
 
 /** Takes no more requests and resolves when those under way are answered. */

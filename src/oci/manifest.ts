@@ -94,7 +94,7 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
     document = parseStrictJson(UTF8.decode(bytes))
   } catch (cause) {
     const message = `the manifest is not unambiguous JSON in UTF-8: ${(cause as Error).message}`
-    throw new RegistryError('MANIFEST_INVALID', { message, cause })
+    throw new RegistryError('MANIFEST_INVALID', { message, detail: { bytes: bytes.length }, cause })
   }
   if (typeof document === 'object' && document !== null && !Array.isArray(document)) {
     return document as Record<string, unknown>

@@ -35,19 +35,25 @@ export async function readForm(
   let signature: string | undefined
   let open: BusboyFileStream | undefined
   let staging: Promise<void> = Promise.resolve()
-  form.on('file', (_name, stream) => {
-    open = stream
-    staging = staging
-      .then(() => file?.abort())
-      .then(async () => {
-        file = await stage(checked(stream))
-      })
+  // Parts are judged in their order, though the next may be here before the file is looked at.
+  const then = (step: () => Promise<void>) => {
+    staging = staging.then(step)
     staging.catch(error => form.destroy(error))
+  }
+  form.on('file', (_name, stream) => {
+    // What ends a part early ends the form, and is told there; also where the part has no reader yet.
+    stream.on('error', () => {})
+    open = stream
+    then(async () => {
+      await file?.abort()
+      file = await stage(checked(stream))
+    })
   })
   form.on('field', (name, value) => {
     if (name === 'signature') signature = value
-    else if (name !== undefined) form.destroy(bad('unexpected field in multipart form'))
+    else if (name !== undefined) then(async () => Promise.reject(bad('unexpected field in multipart form')))
   })
+  form.on('filesLimit', () => form.destroy(bad('the form has too many files')))
   try {
     await pipeline(limited(bodyOf(ctx), max, tooLarge), form)
     await staging
@@ -69,7 +75,7 @@ function parserOf(ctx: Context) {
       headers: ctx.req.headers as BusboyHeaders,
       // By its name alone: curl gives the file a name or none, as the user asks.
       isPartAFile: name => name === 'file',
-      limits: { fieldSize: MAX_FIELD, fields: 100, files: 100, headerPairs: 100, headerSize: 16 * 1024 },
+      limits: { fieldSize: MAX_FIELD, files: 100, headerPairs: 100, headerSize: 16 * 1024 },
     })
   } catch {
     throw boundary()

@@ -6,6 +6,7 @@ import { RegistryError } from '../../oci/errors.ts'
 import { PluginError } from '../../plugin/error.ts'
 import type { Access } from '../access.ts'
 import { sendContent } from '../send-content.ts'
+import { sendEmpty } from '../send-empty.ts'
 import { readForm } from './form.ts'
 import { parseQuery } from './query.ts'
 
@@ -60,8 +61,7 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
     await access.requireWrite(ctx)
     const digits = digitsIn(ctx)
     await plugins.delete(/^[0-9a-f]{7,63}$/.test(digits) ? await plugins.find(digits) : digestIn(ctx))
-    ctx.status = 200
-    ctx.body = ''
+    sendEmpty(ctx, 200)
   })
 
   return router

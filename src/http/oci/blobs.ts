@@ -1,6 +1,7 @@
 import type { Registry } from '../../core/registry.ts'
 import { parseDigest } from '../../oci/digest.ts'
 import { sendContent } from '../send-content.ts'
+import { sendEmpty } from '../send-empty.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** distribution-spec end-2, end-10. */
@@ -15,7 +16,7 @@ export function blobHandlers({ blobs }: Registry): Handlers {
       },
       DELETE: async (ctx, repository, last) => {
         await blobs.delete(repository, parseDigest(last))
-        ctx.status = 202
+        sendEmpty(ctx, 202)
       },
     },
   }

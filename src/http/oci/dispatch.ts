@@ -50,15 +50,13 @@ async function base(ctx: Context, access: Access): Promise<void> {
 }
 
 function authorize(ctx: Context, access: Access, endpoint: Endpoint, repository: Repository): Promise<void> {
-  const scope = (actions: string) => `repository:${repository}:${actions}`
-  // An upload's status is part of writing it.
-  if (READS.has(ctx.method) && endpoint !== 'upload') {
-    return access.checkRead(ctx, endpoint === 'catalog' ? 'registry:catalog:*' : scope('pull'))
-  }
-  return access.requireWrite(
-    ctx,
-    scope(ctx.method === 'DELETE' && endpoint !== 'upload' ? 'delete' : 'pull,push'),
-  )
+  const grant = (...actions: string[]) => ({ type: 'repository', name: repository, actions })
+  if (endpoint === 'catalog')
+    return access.checkRead(ctx, { type: 'registry', name: 'catalog', actions: ['*'] })
+  // An upload's status, and giving it up, are part of writing it.
+  if (endpoint === 'upload') return access.requireWrite(ctx, grant('pull', 'push'))
+  if (READS.has(ctx.method)) return access.checkRead(ctx, grant('pull'))
+  return access.requireWrite(ctx, ctx.method === 'DELETE' ? grant('delete') : grant('pull', 'push'))
 }
 
 function methodNotAllowed(methods: Record<string, unknown>): RegistryError {

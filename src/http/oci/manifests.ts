@@ -7,6 +7,7 @@ import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
 import { parseTag } from '../../oci/name.ts'
 import { readBody } from '../body.ts'
 import { etags, hasAlready, IMMUTABLE } from '../send-content.ts'
+import { sendEmpty } from '../send-empty.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** distribution-spec end-3, end-7, end-9. */
@@ -35,7 +36,7 @@ export function manifestHandlers({ manifests }: Registry): Handlers {
         const options = { tags, ...conditionsOf(ctx) }
         const type = ctx.req.headers['content-type']
         const { digest, subject } = await manifests.put(repository, reference, body, type, options)
-        ctx.status = 201
+        sendEmpty(ctx, 201)
         ctx.set('Location', `/v2/${repository}/manifests/${digest}`)
         ctx.set('Docker-Content-Digest', digest)
         if (subject) ctx.set('OCI-Subject', subject)
@@ -43,7 +44,7 @@ export function manifestHandlers({ manifests }: Registry): Handlers {
       },
       DELETE: async (ctx, repository, last) => {
         await manifests.delete(repository, parseReference(last), conditionsOf(ctx))
-        ctx.status = 202
+        sendEmpty(ctx, 202)
       },
     },
   }
@@ -54,7 +55,11 @@ function parseReference(text: string): Reference {
   return text.includes(':') ? parseDigest(text) : parseTag(text)
 }
 
+/** RFC 9110, 13.1.1 and 13.1.2: If-Match compares strongly, If-None-Match weakly. */
 function conditionsOf(ctx: Context): Conditions {
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = ctx.req.headers
-  return { ifMatch: ifMatch && etags(ifMatch), ifNoneMatch: ifNoneMatch && etags(ifNoneMatch) } as Conditions
+  return {
+    ifMatch: ifMatch === undefined ? undefined : etags(ifMatch, 'strong'),
+    ifNoneMatch: ifNoneMatch === undefined ? undefined : etags(ifNoneMatch, 'weak'),
+  }
 }

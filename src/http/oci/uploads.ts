@@ -6,6 +6,7 @@ import { RegistryError } from '../../oci/errors.ts'
 import { parseRepository, type Repository } from '../../oci/name.ts'
 import { parseChunkRange } from '../../oci/range.ts'
 import { bodyOf, declaredLength } from '../body.ts'
+import { sendEmpty } from '../send-empty.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** distribution-spec end-4 to end-6, end-11, end-13, end-14. */
@@ -32,8 +33,7 @@ export function uploadHandlers({ blobs, uploads }: Registry): Handlers {
     },
     upload: {
       GET: async (ctx, repository, session) => {
-        accepted(ctx, repository, session, await uploads.size(repository, session))
-        ctx.status = 204
+        accepted(ctx, repository, session, await uploads.size(repository, session), 204)
       },
       PATCH: async (ctx, repository, session) => {
         const size = await inOrder(ctx, repository, session, () =>
@@ -50,7 +50,7 @@ export function uploadHandlers({ blobs, uploads }: Registry): Handlers {
       },
       DELETE: async (ctx, repository, session) => {
         await uploads.cancel(repository, session)
-        ctx.status = 204
+        sendEmpty(ctx, 204)
       },
     },
   }
@@ -99,17 +99,21 @@ function query(ctx: Context, name: string): string | undefined {
   return ctx.URL.searchParams.get(name) ?? undefined
 }
 
-function accepted(ctx: Context, repository: Repository, session: string, size: number): void {
-  ctx.status = 202
+function accepted(
+  ctx: Context,
+  repository: Repository,
+  session: string,
+  size: number,
+  status: 202 | 204 = 202,
+): void {
+  sendEmpty(ctx, status)
   ctx.set('Location', `/v2/${repository}/blobs/uploads/${session}`)
   ctx.set('Range', `0-${Math.max(0, size - 1)}`)
   ctx.set('Docker-Upload-UUID', session)
-  ctx.set('Content-Length', '0')
 }
 
 function created(ctx: Context, repository: Repository, digest: Digest): void {
-  ctx.status = 201
+  sendEmpty(ctx, 201)
   ctx.set('Location', `/v2/${repository}/blobs/${digest}`)
   ctx.set('Docker-Content-Digest', digest)
-  ctx.set('Content-Length', '0')
 }

@@ -1,0 +1,39 @@
+/** What a token lets its bearer do, in the words of Docker's token flow: `repository:<name>:<action>,<action>`. */
+export interface Grant {
+  readonly type: string
+  readonly name: string
+  readonly actions: readonly string[]
+}
+
+/** Grants that a client asks for; names may contain colons (a host and port), so the middle is all between the first and the last. */
+export function parseScopes(scopes: readonly string[]): Grant[] {
+  return scopes
+    .flatMap(text => text.split(' '))
+    .flatMap(text => {
+      const [, type, name, actions] = /^([a-z]+(?:\([a-z]+\))?):(.{1,300}):([a-z*,]+)$/.exec(text) ?? []
+      return type && name && actions ? [{ type, name, actions: actions.split(',') }] : []
+    })
+}
+
+export function formatScope({ type, name, actions }: Grant): string {
+  return `${type}:${name}:${actions.join(',')}`
+}
+
+/** The part of the grants that anybody has. */
+export function readOnly(grants: readonly Grant[]): Grant[] {
+  return grants
+    .map(({ type, name, actions }) => ({ type, name, actions: actions.filter(action => action === 'pull') }))
+    .filter(({ actions }) => actions.length > 0)
+}
+
+/** Whether the grants have everything that is needed. */
+export function covers(grants: readonly Grant[], needed: Grant): boolean {
+  return needed.actions.every(action =>
+    grants.some(
+      grant =>
+        grant.type === needed.type &&
+        grant.name === needed.name &&
+        (grant.actions.includes(action) || grant.actions.includes('*')),
+    ),
+  )
+}
