@@ -124,7 +124,7 @@ export const COSTLY: Readonly<Record<string, () => Uint8Array>> = {
     }),
   'Mach-O: an export trie with a number that does not end': () => trie(file => file.fill(0xff, 0x1000)),
   'Mach-O: load commands of eight bytes all over': () =>
-    macho(Array.from({ length: (SIZE - 0x2000) / 8 }, () => command(0x7fffffff, []))),
+    macho(new Array((SIZE - 0x2000) / 8).fill(command(0x7fffffff, []))),
   'Mach-O: universal, of very many slices': () => {
     const file = Buffer.alloc(SIZE)
     file.writeUInt32BE(0xcafebabf, 0)
