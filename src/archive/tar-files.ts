@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
+import { limited } from '../lib/limited.ts'
 
 export interface TarLimits {
   /** Bytes of one file; a larger one is passed over. */
@@ -34,19 +35,18 @@ export async function* tarFiles(
   const done = (error?: Error | null) => {
     if (error) entries.destroy(error)
   }
-  if (gzip) pipeline(source, createGunzip(), entries, done)
-  else pipeline(source, entries, done)
-  let total = 0
+  // Counted as it comes: names, padding and what lies behind the end cost as much as files do.
+  const unpacked = (bytes: AsyncIterable<Buffer>) => limited(bytes, limits.total, tooLarge)
+  if (gzip) pipeline(source, createGunzip(), unpacked, entries, done)
+  else pipeline(source, unpacked, entries, done)
   let count = 0
   try {
     for await (const entry of entries) {
       const { name, type, size = 0 } = entry.header
-      total += size
-      if (++count > limits.entries || total > limits.total)
-        throw new TarError('the archive is too large to look into')
+      if (++count > limits.entries || size > limits.total) throw tooLarge()
       const bytes =
         type === 'file' && size <= limits.file
-          ? await read(entry as AsyncIterable<Buffer>, wanted)
+          ? await read(entry as AsyncIterable<Buffer>, size, wanted)
           : undefined
       entry.resume()
       if (bytes) yield { name, bytes }
@@ -59,24 +59,29 @@ export async function* tarFiles(
   }
 }
 
-/** The entry's bytes, or undefined as soon as its head is not wanted. */
+function tooLarge(): TarError {
+  return new TarError('the archive is too large to look into')
+}
+
+/** The entry's bytes, in shared memory, or undefined as soon as its head is not wanted. */
 async function read(
   entry: AsyncIterable<Buffer>,
+  size: number,
   wanted: (head: Buffer) => boolean,
 ): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let looked = false
-  let unwanted = false
+  let head: Buffer = Buffer.alloc(0)
+  let bytes: Buffer | undefined
+  let end = 0
   // An entry must be read to its end before the next one comes.
   for await (const chunk of entry) {
-    if (unwanted) continue
-    chunks.push(chunk)
-    if (!looked) {
-      const head = Buffer.concat(chunks)
-      if (head.length < 4) continue
-      looked = true
-      unwanted = !wanted(head)
+    if (head.length >= 4) {
+      if (bytes) end += chunk.copy(bytes, end)
+      continue
     }
+    head = Buffer.concat([head, chunk])
+    if (head.length < 4 || !wanted(head)) continue
+    bytes = Buffer.from(new SharedArrayBuffer(size))
+    end = head.copy(bytes)
   }
-  return looked && !unwanted ? Buffer.concat(chunks) : undefined
+  return bytes
 }

@@ -114,6 +114,48 @@ export class Bytes {
     return true
   }
 
+  /** The first bytes, at most `max`, in hexadecimal digits. */
+  hex(max: number): string {
+    return Buffer.from(this.#array.buffer, this.#array.byteOffset, Math.min(max, this.size)).toString('hex')
+  }
+
+  /** At most `max` bytes from here on, a character each; fewer where these bytes end. */
+  latin1(at: number, max: number): string {
+    this.#check(at, 0)
+    return LATIN1.decode(this.#array.subarray(at, at + max))
+  }
+
+  /**
+   * Where one of these ASCII texts, all of one length, is: in the order of the file, at most `max` times. One pass,
+   * by Horspool's algorithm for a set of words: the byte under a word's end tells how far the next one is at least.
+   */
+  search(texts: readonly string[], max: number): number[] {
+    const array = this.#array
+    const last = (texts[0]?.length ?? 1) - 1
+    const shifts = new Uint8Array(256).fill(last + 1)
+    const ending: Uint8Array[][] = Array.from({ length: 256 }, () => [])
+    for (const text of texts) {
+      const word = Buffer.from(text, 'latin1')
+      for (const [i, byte] of word.subarray(0, last).entries())
+        shifts[byte] = Math.min(shifts[byte] as number, last - i)
+      ending[word[last] ?? 0]?.push(word)
+    }
+    const ends = Uint8Array.from(ending, words => words.length)
+    const found: number[] = []
+    for (let end = last; end < array.length; ) {
+      const byte = array[end] as number
+      if (ends[byte] !== 0) {
+        for (const word of ending[byte] as Uint8Array[]) {
+          let i = last - 1
+          while (i >= 0 && array[end - last + i] === word[i]) i--
+          if (i < 0 && found.push(end - last) >= max) return found
+        }
+      }
+      end += shifts[byte] as number
+    }
+    return found
+  }
+
   // False for NaN too, which a DataView takes for 0.
   #has(at: number, length: number): boolean {
     return at >= 0 && length >= 0 && at + length <= this.size

@@ -28,10 +28,17 @@ export function naiveDateTime(nanos: bigint): string {
 /** Nanoseconds of an RFC 3339 time between 1970 and 2262 (the span of 64 bits), or undefined for anything else. */
 export function parseRfc3339(text: string): bigint | undefined {
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/i.exec(text)
-  const millis = match ? Date.parse(`${match[1]}${match[3]}`.toUpperCase()) : Number.NaN
-  if (!match || !(millis >= 0)) return undefined
+  if (!match || !isTime(`${match[1]}`.toUpperCase())) return undefined
+  const millis = Date.parse(`${match[1]}${match[3]}`.toUpperCase())
+  if (!(millis >= 0)) return undefined
   const nanos = BigInt(millis) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'))
   return nanos < 2n ** 63n ? nanos : undefined
+}
+
+/** Date.parse takes 30 February for 1 March, and 24:00 for the next day. */
+function isTime(local: string): boolean {
+  const millis = Date.parse(`${local}Z`)
+  return !Number.isNaN(millis) && new Date(millis).toISOString().startsWith(local)
 }
 
 function naive(nanos: bigint, fraction: bigint, digits: number): string {

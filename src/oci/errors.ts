@@ -32,6 +32,12 @@ export const ERRORS = {
   NOT_FOUND: [404, 'UNSUPPORTED', 'no such endpoint'],
   BAD_REQUEST: [400, 'UNSUPPORTED', 'bad request'],
   TOOMANYREQUESTS: [429, 'TOOMANYREQUESTS', 'too many requests'],
+  INDEX_INCOMPLETE: [
+    409,
+    'DENIED',
+    'garbage is not collected: the index was not made with this store, and may not know what is needed; ' +
+      'make it anew with `memflow-registry reindex`, or with `reindex --from-journal` where it was lost',
+  ],
   INTERNAL: [500, 'UNSUPPORTED', 'the registry failed; its log says why'],
   READ_ONLY: [503, 'UNSUPPORTED', 'the registry takes no writes at the moment'],
   STORAGE_FULL: [507, 'DENIED', 'the storage of this registry is full'],

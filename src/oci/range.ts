@@ -13,9 +13,11 @@ interface Range {
  * Throws `RANGE_INVALID` with the Content-Range of RFC 9110, 15.5.17, where nothing of the content is in it.
  */
 export function parseRange(header: string | undefined, size: number): Range | undefined {
-  const match = /^bytes=(\d*)-(\d*)$/i.exec(header?.replace(/\s/g, '') ?? '')
+  const match = /^bytes=(\d*)-(\d*)$/i.exec(header?.trim() ?? '')
   if (!match || (match[1] === '' && match[2] === '')) return undefined
   const [, first = '', last = ''] = match
+  // 14.1.2: a suffix of something can be satisfied, also of no content; that is no range that could be told.
+  if (size === 0 && first === '' && Number(last) > 0) return undefined
   const range =
     first === ''
       ? { start: Math.max(0, size - Number(last)), end: size - 1 }

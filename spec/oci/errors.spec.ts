@@ -1,0 +1,75 @@
+import { expect } from 'chai'
+import { ERRORS, type ErrorName, RegistryError } from '../../src/oci/errors.ts'
+
+/** distribution-spec, Error Codes: code-1 to code-14. */
+const SPEC = [
+  'BLOB_UNKNOWN',
+  'BLOB_UPLOAD_INVALID',
+  'BLOB_UPLOAD_UNKNOWN',
+  'DIGEST_INVALID',
+  'MANIFEST_BLOB_UNKNOWN',
+  'MANIFEST_INVALID',
+  'MANIFEST_UNKNOWN',
+  'NAME_INVALID',
+  'NAME_UNKNOWN',
+  'SIZE_INVALID',
+  'UNAUTHORIZED',
+  'DENIED',
+  'UNSUPPORTED',
+  'TOOMANYREQUESTS',
+]
+
+const names = Object.keys(ERRORS) as ErrorName[]
+
+describe('oci/errors', () => {
+  for (const code of SPEC) {
+    it(`has ${code} of the distribution-spec under its own name`, () => {
+      expect(ERRORS).to.have.property(code)
+      expect(ERRORS[code as ErrorName][1]).to.equal(code)
+    })
+  }
+
+  for (const name of names) {
+    it(`${name} is an HTTP error with a code of the distribution-spec and words for a person`, () => {
+      const [status, code, message] = ERRORS[name]
+      expect(SPEC).to.include(code)
+      expect(status).to.be.within(400, 599)
+      expect(message).to.match(/^\S.*\S$/)
+    })
+  }
+
+  it('blames the client with nothing that the registry failed at', () => {
+    expect(names.filter(name => ERRORS[name][0] >= 500)).to.have.members([
+      'INTERNAL',
+      'READ_ONLY',
+      'STORAGE_FULL',
+    ])
+  })
+
+  describe('RegistryError', () => {
+    it('takes status, code and message from the table', () => {
+      const error = new RegistryError('BLOB_TOO_LARGE')
+      expect(error).to.include({
+        name: 'RegistryError',
+        error: 'BLOB_TOO_LARGE',
+        status: 413,
+        code: 'SIZE_INVALID',
+        message: ERRORS.BLOB_TOO_LARGE[2],
+      })
+      expect(error.detail).to.equal(undefined)
+      expect(error.headers).to.deep.equal({})
+      expect(error).not.to.have.property('cause')
+    })
+
+    it('may say it in other words, with facts, headers and what lay below', () => {
+      const cause = new Error('below')
+      const options = { message: 'more to the point', detail: { size: 1 }, headers: { Range: '0-1' }, cause }
+      const error = new RegistryError('UNSUPPORTED', options)
+      expect(error.message).to.equal('more to the point')
+      expect(error.detail).to.deep.equal({ size: 1 })
+      expect(error.headers).to.deep.equal({ Range: '0-1' })
+      expect(error.cause).to.equal(cause)
+      expect(error).to.be.instanceOf(Error)
+    })
+  })
+})
