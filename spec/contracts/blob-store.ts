@@ -97,6 +97,48 @@ export function blobStoreContract(name: string, fixture: () => Promise<BlobStore
       })
     })
 
+    it('blobs are listed from behind one of them, which need not be there', async () => {
+      for (const algorithm of ['sha256', 'sha512'] as const) {
+        for (let i = 0; i < 6; i++) await push(store, Buffer.from(`${i}`), algorithm)
+      }
+      const digests = (await all(store.list())).map(({ digest }) => digest)
+      for (const [i, digest] of digests.entries()) {
+        const rest = (await all(store.list(digest))).map(info => info.digest)
+        expect(rest).to.deep.equal(digests.slice(i + 1))
+      }
+      const removed = digests[4] as Digest
+      await store.remove(removed)
+      expect((await all(store.list(removed))).map(({ digest }) => digest)).to.deep.equal(digests.slice(5))
+    })
+
+    describe('verifying', () => {
+      it('reads all of a blob, and says so on the way', async () => {
+        const { digest } = await push(store, randomBytes(2_500_000))
+        let told = 0
+        const pace = async (bytes: number) => {
+          told += bytes
+        }
+        expect(await store.verify(digest, pace)).to.equal(true)
+        expect(told).to.equal(2_500_000)
+        expect(await store.verify(digest)).to.equal(true)
+      })
+
+      it('of nothing has no outcome', async () => {
+        expect(await store.verify(digestOf('abc'))).to.equal(undefined)
+      })
+
+      it('ends where it is told to', async () => {
+        const { digest } = await push(store, randomBytes(2_500_000))
+        const stop = async () => {
+          throw new Error('enough')
+        }
+        expect(await refusal(store.verify(digest, stop))).to.equal('enough')
+        expect(await store.stat(digest)).to.include({ size: 2_500_000 })
+      })
+    })
+
+    it('takes content', () => store.admit())
+
     describe('reading', () => {
       const bytes = randomBytes(2_500_000)
       const digest = digestOf(bytes)

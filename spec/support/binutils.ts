@@ -55,7 +55,8 @@ export function objdumpExports(path: string): Export[] {
   return exports
 }
 
-function run(tool: string, ...args: string[]): string[] {
+/** The lines that a tool prints, in no language but English. */
+export function run(tool: string, ...args: string[]): string[] {
   const options = { encoding: 'utf8', maxBuffer: 2 ** 30, env: { ...process.env, LC_ALL: 'C' } } as const
   return execFileSync(tool, args, { ...options, stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')
 }

@@ -1,5 +1,5 @@
 import type { Entry, Index, Op, Page, Reader, Scan, Table } from './contract.ts'
-import { decodeKey, encodeKey, keyRange } from './keys.ts'
+import { bytewise, decodeKey, encodeKey, keyRange } from './keys.ts'
 
 /**
  * Changes that will be applied together. Reads see the index with the changes made so far,
@@ -41,6 +41,7 @@ export class Batch implements Reader {
     { limit = Number.POSITIVE_INFINITY, ...scan }: Page = {},
   ): Promise<Entry<Key, Row>[]> {
     const entries: Entry<Key, Row>[] = []
+    if (limit === 0) return entries
     for await (const entry of this.scan(table, parts, scan)) {
       if (entries.push(entry) >= limit) break
     }
@@ -73,11 +74,6 @@ export class Batch implements Reader {
 
 function compare(change: [string, Op] | undefined, key: string): number {
   return change ? bytewise(change[0], key) : 1
-}
-
-/** The order of the index; JavaScript's own compares UTF-16 units, which differs beyond U+FFFF. */
-function bytewise(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 function* shown<Key, Row>(change: [string, Op] | undefined): Iterable<Entry<Key, Row>> {

@@ -56,6 +56,10 @@ export interface Index extends Reader {
   apply(ops: readonly Op[]): Promise<void>
   /** Runs alone among those that share one of the keys; how a read and the write that follows from it stay together. */
   exclusive<T>(keys: readonly string[], work: () => Promise<T>): Promise<T>
+  /** Runs side by side with others that share the keys, and apart from those that have one of them exclusively. */
+  shared<T>(keys: readonly string[], work: () => Promise<T>): Promise<T>
+  /** As `exclusive`, where nobody is at work or in line under any of the keys; else undefined, at once. */
+  attempt<T>(keys: readonly string[], work: () => Promise<T>): Promise<T | undefined>
   /** Rejects where the index does not work. */
   check(): Promise<void>
   close(): Promise<void>

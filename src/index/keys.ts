@@ -21,9 +21,17 @@ export function keyRange(
   const stem = encodeKey(prefix, [...parts, partial])
   // \x01 is the least character behind the separator, and no key has it: it ends what goes on from a whole part.
   return {
-    gte: after === undefined || after < partial ? stem : `${encodeKey(prefix, [...parts, after])}\x01`,
+    gte:
+      after === undefined || bytewise(after, partial) < 0
+        ? stem
+        : `${encodeKey(prefix, [...parts, after])}\x01`,
     lt: partial === '' ? `${encodeKey(prefix, parts)}\x01` : `${stem}\u{10ffff}`,
   }
+}
+
+/** The order of the index; JavaScript's own compares UTF-16 units, which differs beyond U+FFFF. */
+export function bytewise(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 const MAX_I32 = 2 ** 31 - 1

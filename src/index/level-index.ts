@@ -1,33 +1,62 @@
-import type { AbstractLevel } from 'abstract-level'
 import { Level } from 'level'
 import { KeyedLock } from '../lib/keyed-lock.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Entry, Index, Op, Page, Scan, Table } from './contract.ts'
 import { GroupCommit } from './group-commit.ts'
+import type { Journal } from './journal.ts'
+import { type Change, JournaledWriter, type LevelDb, type Value } from './journaled-writer.ts'
 import { decodeKey, encodeKey, keyRange } from './keys.ts'
 
-type Value = string | Uint8Array
-type Database = AbstractLevel<string | Buffer | Uint8Array, string, Value>
+/** Makes changes durable, all or nothing. One call at a time. */
+interface Writer {
+  write(changes: readonly Change[]): Promise<void>
+  /** Throws `READ_ONLY` where it can take nothing any more. */
+  check(): void
+  close(): Promise<void>
+}
 
 /** How many entries a scan reads ahead. */
 const STEP = 64
 
-/** The index on any abstract-level database; `open` gives the embedded LevelDB. */
+/** The index in LevelDB. */
 export class LevelIndex implements Index {
-  readonly #db: Database
+  readonly #db: Level<string, Value>
+  readonly #writer: Writer
   readonly #locks = new KeyedLock()
   readonly #commits: GroupCommit<Op>
 
-  constructor(db: Database) {
+  /** Without a writer the database syncs every batch itself. */
+  constructor(
+    db: Level<string, Value>,
+    writer: Writer = {
+      write: changes => db.batch([...changes], { sync: true }),
+      check: () => {},
+      close: () => db.close(),
+    },
+  ) {
     this.#db = db
+    this.#writer = writer
     this.#commits = new GroupCommit(ops => this.#commit(ops))
   }
 
-  /** Opens, or makes, the LevelDB in that folder. Throws where another process has it open. */
-  static async open(folder: string): Promise<LevelIndex> {
+  /**
+   * Opens, or makes, the LevelDB in that folder, behind a journal where one is given; `report` hears of failures
+   * in the background. Throws where another process has it open.
+   */
+  static async open(
+    folder: string,
+    journal?: Journal,
+    report: (error: unknown) => void = () => {},
+  ): Promise<LevelIndex> {
     const db = new Level<string, Value>(folder, { valueEncoding: 'utf8' })
     await db.open()
-    return new LevelIndex(db)
+    if (!journal) return new LevelIndex(db)
+    try {
+      return new LevelIndex(db, await JournaledWriter.open(db as LevelDb, journal, report))
+    } catch (error) {
+      await db.close()
+      throw error
+    }
   }
 
   async get<Key extends readonly string[], Row>(
@@ -73,33 +102,41 @@ export class LevelIndex implements Index {
     return this.#locks.run(keys, work)
   }
 
+  shared<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    return this.#locks.share(keys, work)
+  }
+
+  attempt<T>(keys: readonly string[], work: () => Promise<T>): Promise<T | undefined> {
+    return this.#locks.attempt(keys, work)
+  }
+
   async check(): Promise<void> {
     if (this.#db.status !== 'open') throw new Error(`the index is ${this.#db.status}`)
-    await this.#db.get('check')
+    this.#db.getSync('check')
+    this.#writer.check()
   }
 
   close(): Promise<void> {
-    return this.#db.close()
+    return this.#writer.close()
   }
 
   async #commit(ops: Op[]): Promise<void> {
     try {
-      // sync: durable when it resolves. AbstractLevel does not know the option, LevelDB does.
-      await this.#db.batch(ops.map(operation), { sync: true } as object)
+      await this.#writer.write(ops.map(changeOf))
     } catch (cause) {
-      if (/no space left|ENOSPC|EDQUOT|disk quota/i.test(String(cause) + String((cause as Error).cause))) {
-        throw new RegistryError('STORAGE_FULL', { cause })
-      }
-      throw cause
+      // LevelDB tells the errors of the system in words.
+      const words = `${cause} ${(cause as Error).cause}`
+      if (!/no space left|disk quota/i.test(words)) throw cause
+      throw new RegistryError('STORAGE_FULL', { cause })
     }
   }
 }
 
-function operation({ table, key, row }: Op) {
+function changeOf({ table, key, row }: Op): Change {
   const at = encodeKey(table.prefix, key)
-  if (row === undefined) return { type: 'del' as const, key: at }
+  if (row === undefined) return { type: 'del', key: at }
   const value = table.encoding === 'bytes' ? (row as Uint8Array) : JSON.stringify(row)
-  return { type: 'put' as const, key: at, value, ...encodingOf(table) }
+  return { type: 'put', key: at, value, ...encodingOf(table) }
 }
 
 function encodingOf(table: Table<readonly string[], unknown>) {

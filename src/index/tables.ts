@@ -2,6 +2,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/manifest.ts'
 import type { ManifestMediaType } from '../oci/media-types.ts'
 import type { PluginDescriptor } from '../plugin/descriptor.ts'
+import type { BinaryFacts } from '../plugin/facts.ts'
 import type { Table } from './contract.ts'
 
 /* Truth: what clients pushed. */
@@ -9,8 +10,19 @@ import type { Table } from './contract.ts'
 /** A repository is known from its first manifest on. */
 export const REPOSITORIES = table<[repository: string], { readonly created: string }>('repository')
 
-/** A blob that the repository holds, size in bytes. */
-export const LINKS = table<[repository: string, digest: string], { readonly size: number }>('link')
+/** Garbage collection's note on a row; the row goes a grace period later. Whoever needs it meanwhile takes the note off. */
+export interface Noted {
+  /** When nothing was found to need it, nanoseconds since 1970, in digits. */
+  readonly unused?: string
+}
+
+export interface LinkRow extends Noted {
+  /** In bytes. */
+  readonly size: number
+}
+
+/** A blob that the repository holds. */
+export const LINKS = table<[repository: string, digest: string], LinkRow>('link')
 
 /** The same, asked from the blob's side: where it can be mounted from, what keeps it. */
 export const HOLDERS = table<[digest: string, repository: string], true>('holder')
@@ -31,7 +43,7 @@ export const MANIFESTS = table<[repository: string, digest: string], ManifestRow
 export const MANIFEST_BYTES = table<[repository: string, digest: string], Uint8Array>('bytes', 'bytes')
 
 /** The indexes in a repository that the registry composed, also those that a newer one has followed. */
-export const COMPOSED = table<[repository: string, digest: string], true>('composed')
+export const COMPOSED = table<[repository: string, digest: string], Noted>('composed')
 
 export interface TagRow {
   readonly digest: Digest
@@ -44,7 +56,20 @@ export const TAGS = table<[repository: string, tag: string], TagRow>('tag')
 /** Which tags a manifest has. */
 export const TAGGED = table<[repository: string, digest: string, tag: string], true>('tagged')
 
+/** What a snapshot of the index must have, because nothing else tells it. */
+export const TRUTH: readonly Table<readonly string[], unknown>[] = [
+  REPOSITORIES,
+  LINKS,
+  MANIFESTS,
+  MANIFEST_BYTES,
+  COMPOSED,
+  TAGS,
+]
+
 /* Derived: a function of the rows above and the blobs, rebuilt by reindex. */
+
+/** What a manifest names: blobs, manifests, its subject; whether they are here or not. */
+export const REFERENCES = table<[repository: string, digest: string, manifest: string], true>('reference')
 
 export const REFERRERS = table<[repository: string, subject: string, digest: string], Descriptor>('referrer')
 
@@ -90,6 +115,14 @@ export interface FileRow {
 
 export const FILES = table<[digest: string], FileRow & { readonly size: number }>('file')
 
+/** The facts of a binary that is claimed, and the version of the analyzer that read them. */
+export interface FactsRow {
+  readonly analyzer: number
+  readonly facts: BinaryFacts
+}
+
+export const FACTS = table<[binary: string], FactsRow>('facts')
+
 /** One entry of GET /plugins/{name}, as it is sent. */
 export interface VariantRow {
   readonly digest: string
@@ -108,6 +141,9 @@ export const VARIANTS_BY_DIGEST = table<
   [name: string, digest: string, abi: string, created: string, nth: string],
   VariantRow
 >('variant-digest')
+
+/** There where the index knows all blobs of the store: it began with the store, or reindex made it. */
+export const COMPLETE = table<[what: 'store'], true>('complete')
 
 /** GET /plugins: a name and the description of its newest variant. */
 export const NAMES = table<[name: string], { readonly name: string; readonly description: string }>('name')

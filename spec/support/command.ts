@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The command as a process of its own, in a folder and with an environment that hold nothing else. */
+export class Command {
+  readonly process: ChildProcess
+  readonly ended: Promise<Ended>
+  #stdout = ''
+  #stderr = ''
+
+  constructor(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
+    const [loader, cli] = [
+      createRequire(import.meta.url).resolve('tsx'),
+      new URL('../../src/cli.ts', import.meta.url),
+    ]
+    this.process = spawn(process.execPath, ['--import', loader, fileURLToPath(cli), ...args], {
+      cwd,
+      env: { PATH: process.env.PATH, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.process.stdout?.setEncoding('utf8').on('data', chunk => {
+      this.#stdout += chunk
+    })
+    this.process.stderr?.setEncoding('utf8').on('data', chunk => {
+      this.#stderr += chunk
+    })
+    this.ended = once(this.process, 'close').then(([code]) => ({
+      code: code as number | null,
+      stdout: this.#stdout,
+      stderr: this.#stderr,
+    }))
+  }
+
+  get stdout(): string {
+    return this.#stdout
+  }
+
+  /** The address that it prints when it serves. */
+  async url(): Promise<string> {
+    const printed = /serves (http:\S+) from/
+    for (let i = 0; i < 1500 && !printed.test(this.#stdout); i++) {
+      if (this.process.exitCode !== null) break
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+    const [, url] = printed.exec(this.#stdout) ?? []
+    if (url) return url
+    throw new Error(`it does not serve: ${this.#stdout}${this.#stderr}`)
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
+    this.process.kill(signal)
+    return await this.ended
+  }
+}
