@@ -16,6 +16,7 @@ cd "$out"
 # --- the table's words ---------------------------------------------------------------------------------------
 
 : > "$work/json"
+: > "$work/more" # further defines
 
 # plugin FILE FORMAT ARCHITECTURE: compiles and links FILE out of what connector, os, version, description and
 # abi say, and writes the descriptors down. Link options may follow.
@@ -46,6 +47,7 @@ compile() {
   defines > "$work/defines"
   set -- "$@" -c -O1 -std=c11 -ffreestanding -fPIC -fno-ident -fno-asynchronous-unwind-tables -fno-stack-protector -o "$work/plugin.o"
   while IFS= read -r define; do set -- "$@" "$define"; done < "$work/defines"
+  while IFS= read -r define; do set -- "$@" "$define"; done < "$work/more"
   "$@" "$here/plugin.c"
 }
 
@@ -195,6 +197,88 @@ EXPORTS
   AAA_other @7 NONAME DATA
 DEF
 plugin memflow_shape-forwarded.x86_64.dll pe x86_64 "$work/forwarded.def"
+
+# --- facts: what else a binary tells (spec/plugin/facts has them, written down by hand) ------------------------
+
+reset
+connector=facts version=1.0.0 description='Linked with something'
+
+# stub SONAME MAP FUNCTION...: a library of that name to link with; MAP says which versions its symbols have.
+stub() {
+  soname=$1 map=$2
+  shift 2
+  for function; do echo "void $function(void) {}"; done > "$work/stub.c"
+  x86_64-linux-gnu-gcc -shared -nostdlib -fPIC -o "$work/$soname" "$work/stub.c" -Wl,-soname,"$soname" \
+    ${map:+-Wl,--version-script,"$work/$map"}
+}
+echo 'GLIBC_2.9 { first; }; GLIBC_2.34 { second; };' > "$work/libc.map"
+echo 'GLIBC_2.29 { third; };' > "$work/libm.map"
+stub libc.so.6 libc.map first second
+stub libm.so.6 libm.map third
+stub libusb-1.0.so.0 '' fourth
+stub libc.musl-x86_64.so.1 '' first
+
+printf '%s\n' -DLINEAGE -DNOTES '-DCALLS=CALL(first)CALL(second)CALL(third)CALL(fourth)' > "$work/more"
+file=libmemflow_facts-glibc.x86_64.so
+compile x86_64-linux-gnu-gcc
+x86_64-linux-gnu-gcc -shared -nostdlib "$work/plugin.o" -o "$file" "$work/libc.so.6" "$work/libm.so.6" \
+  "$work/libusb-1.0.so.0" -Wl,--build-id=0x0123456789abcdef0123456789abcdef01234567,-z,noseparate-code,-z,relro,-z,now \
+  -Wl,-z,max-page-size=4096,-z,common-page-size=4096,-soname,"$file"
+expect "$file" elf x86_64
+
+printf '%s\n' '-DCALLS=CALL(first)' > "$work/more"
+file=libmemflow_facts-musl.x86_64.so
+compile x86_64-linux-gnu-gcc
+x86_64-linux-gnu-gcc -shared -nostdlib -s "$work/plugin.o" -o "$file" "$work/libc.musl-x86_64.so.1" \
+  -Wl,--build-id=none,-z,noseparate-code,-z,relro,-z,lazy,-z,execstack,-z,max-page-size=4096,-z,common-page-size=4096
+expect "$file" elf x86_64
+
+# By clang and lld-link, which know control flow guard and delayed imports.
+printf '%s\n' -DLINEAGE '-DCALLS=CALL(ExitProcess)CALL(abort)CALL(WSACleanup)' > "$work/more"
+for dll in KERNEL32.dll=ExitProcess api-ms-win-crt-runtime-l1-1-0.dll=abort WS2_32.dll=WSACleanup; do
+  printf 'LIBRARY %s\nEXPORTS\n  %s\n' "${dll%=*}" "${dll#*=}" > "$work/import.def"
+  llvm-dlltool-16 -m i386:x86-64 -d "$work/import.def" -l "$work/${dll#*=}.lib"
+done
+cat > "$work/delay.c" << 'C'
+void *__delayLoadHelper2(const void *descriptor, void **slot) { return 0; }
+const unsigned _load_config_used[80] = { sizeof(unsigned[80]) };
+C
+clang-16 --target=x86_64-w64-windows-gnu -c -O1 -o "$work/delay.o" "$work/delay.c"
+file=memflow_facts.x86_64.dll
+compile clang-16 --target=x86_64-w64-windows-gnu
+# The PDB, and so its GUID, is made of paths too: here they are always the same.
+fixed=/tmp/memflow-registry-plugins
+mkdir "$fixed"
+trap 'rm -rf "$work" "$fixed"' EXIT
+cp "$work"/plugin.o "$work"/delay.o "$work"/*.lib "$fixed"
+# It warns of the load configuration, which would have to be right for a real guard.
+(cd "$fixed" && lld-link-16 -dll -noentry -nodefaultlib -out:facts.dll plugin.o delay.o ExitProcess.lib abort.lib \
+  WSACleanup.lib -delayload:WS2_32.dll -guard:cf -subsystem:windows,6.1 -debug -pdbaltpath:facts.pdb -Brepro 2> lld.log)
+cp "$fixed/facts.dll" "$file"
+expect "$file" pe x86_64
+
+# libSystem and a weak library of macOS, by stubs; for 12.3, and for 10.9, which has an older load command.
+for library in libSystem.B libz.1; do
+  cat > "$work/$library.tbd" << TBD
+--- !tapi-tbd
+tbd-version: 4
+targets: [ arm64-macos, x86_64-macos ]
+install-name: '/usr/lib/$library.dylib'
+exports:
+  - targets: [ arm64-macos, x86_64-macos ]
+    symbols: [ _$(echo $library | tr -d .1), dyld_stub_binder ]
+...
+TBD
+done
+printf '%s\n' -DLINEAGE '-DCALLS=CALL(libSystemB)CALL(libz)' > "$work/more"
+for machine in arm64=12.3 x86_64=10.9; do
+  file=libmemflow_facts.${machine%=*}.dylib
+  compile clang-16 --target="${machine%=*}-apple-macos${machine#*=}"
+  ld64.lld-16 -dylib -arch "${machine%=*}" -platform_version macos "${machine#*=}" 13.0 "$work/plugin.o" -o "$file" \
+    -install_name "@rpath/$file" "$work/libSystem.B.tbd" -weak_library "$work/libz.1.tbd"
+  expect "$file" macho "${machine%=*}"
+done
+: > "$work/more"
 
 # A library of nobody's.
 reset

@@ -41,8 +41,63 @@ _Static_assert(sizeof(struct descriptor) == (sizeof(void *) == 8 ? 0x60 : 0x34),
 
 static int32_t create(void) { return -1; }
 
+#ifdef LINEAGE
+/*
+ * What rustc leaves in a plugin: the layouts of abi_stable 0.10 as far as the version of a type's crate (TypeLayout,
+ * MonoTypeLayout, ItemInfo), and the places of panics. The texts follow each other without a gap.
+ */
+struct mono {
+  const void *strings, *lifetimes;
+  uint16_t lengths[2];
+  const char *name, *package;
+  uintptr_t package_length;
+};
+struct layout {
+  const void *shared;
+  const struct mono *mono;
+};
+
+#define RUST_LAYOUT(id, crate)                                                                                \
+  BYTES(id##_package, crate);                                                                                 \
+  static const struct mono id##_mono = { 0, 0, { 0, 0 }, "T", id##_package, sizeof(id##_package) };           \
+  static const struct layout id = { 0, &id##_mono }
+
+RUST_LAYOUT(input_layout, "cglue;0.2.14");
+RUST_LAYOUT(output_layout, "memflow;0.2.4");
+#define INPUT &input_layout
+#define OUTPUT &output_layout
+
+#define REGISTRY "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/"
+__attribute__((used)) static const char places[] =
+  REGISTRY "abi_stable-0.10.3/src/type_layout.rs" REGISTRY "memflow-0.2.4/src/types/address.rs"
+  "C:\\Users\\me\\.cargo\\registry\\src\\index.crates.io-1949cf8c6b5b557f\\memflow-win32-defs-0.2.0\\src\\lib.rs"
+  "/rustc/f6e511eec7342f59a25f7c0534f1dbea00d01b14/library/core/src/option.rs" REGISTRY "not-memflow-9.9.9/src/lib.rs"
+  "/home/me/memflow-7.7.7/README memflow;1.2.34more cglue-0.2.x/src/";
+#else
 /* Stands for an abi_stable layout: something to point at. */
 static const uint32_t layout[4] = { 1, 2, 3, 4 };
+#define INPUT layout
+#define OUTPUT layout
+#endif
+
+#ifdef NOTES
+/* What crt files and compilers leave: from Linux 3.2.0 on; and who it was. */
+__asm__(".pushsection .note.ABI-tag,\"a\",%note\n.balign 4\n.long 4, 16, 1\n.asciz \"GNU\"\n.long 0, 3, 2, 0\n.popsection");
+__asm__(".ident \"rustc version 1.82.0 (f6e511eec 2024-10-15)\"");
+#endif
+
+#ifdef CALLS
+/* Functions of other libraries, CALLS(name) each. */
+#define CALL(name)                                                                                            \
+  extern IMPORT void name(void);                                                                              \
+  EXPORT void call_##name(void) { name(); }
+#ifdef _WIN32
+#define IMPORT __declspec(dllimport)
+#else
+#define IMPORT
+#endif
+CALLS
+#endif
 
 BYTES(version, VERSION);
 #ifdef DESCRIPTION
@@ -54,7 +109,7 @@ BYTES(description, DESCRIPTION);
 
 #define DESCRIPTOR(symbol, name)                                                                              \
   EXPORT struct descriptor symbol = {                                                                         \
-    ABI, true, layout, layout, TEXT(name), TEXT(version), DESCRIPTION_TEXT, 0, 0, create                      \
+    ABI, true, INPUT, OUTPUT, TEXT(name), TEXT(version), DESCRIPTION_TEXT, 0, 0, create                      \
   }
 
 #define JOIN(prefix, tail) prefix##tail

@@ -4,15 +4,12 @@
 //
 // For every binary found: its exports in the order of its table, and where its relocated pointers point.
 // Disagreements go to stdout, each with its file; the exit code says whether there were any.
-import { spawn } from 'node:child_process'
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
 import { hasTool, objdumpExports, readelfExports, readelfPointers } from '../../spec/support/binutils.ts'
-import { isBinary } from '../../src/plugin/analyze.ts'
 import type { Export, Image } from '../../src/plugin/image.ts'
 import { openImages } from '../../src/plugin/open.ts'
+import { binaries } from './binaries.ts'
+import { askLief } from './oracle.ts'
 
 interface Oracle {
   readonly path: string
@@ -27,7 +24,8 @@ const tally = { files: 0, images: 0, exports: 0, pointers: 0, refused: 0, unread
 const formats = new Map<string, number>()
 
 for (const tool of ['readelf', 'objdump']) if (!hasTool(tool)) fail(`${tool} is missing`)
-for await (const oracle of lief(process.argv.slice(2).flatMap(binaries))) check(oracle)
+const paths = process.argv.slice(2).flatMap(binaries)
+for await (const oracle of askLief<Oracle>('lief_oracle.py', paths)) check(oracle)
 console.log(JSON.stringify({ ...tally, formats: Object.fromEntries(formats) }))
 process.exitCode = tally.disagreements > 0 ? 1 : 0
 
@@ -125,30 +123,6 @@ function reasonOf(error: unknown): string {
 
 function byName(a: Export, b: Export): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : a.address - b.address
-}
-
-/** Every binary at or below a path; links are not followed, so that each is met once. */
-function binaries(path: string): string[] {
-  const info = lstatSync(path)
-  if (info.isDirectory()) return readdirSync(path).flatMap(name => binaries(join(path, name)))
-  if (!info.isFile() || !/\.(so|dylib|dll|pyd)(\.[\d.]+)?$/.test(path)) return []
-  const head = Buffer.alloc(8)
-  const file = openSync(path, 'r')
-  readSync(file, head, 0, 8, 0)
-  closeSync(file)
-  return isBinary(head) ? [path] : []
-}
-
-async function* lief(paths: readonly string[]): AsyncGenerator<Oracle> {
-  const script = fileURLToPath(new URL('./lief_oracle.py', import.meta.url))
-  const python = spawn('python3', [script], { stdio: ['pipe', 'pipe', 'inherit'] })
-  python.stdin.end(paths.map(path => `${path}\n`).join(''))
-  let answers = 0
-  for await (const line of createInterface({ input: python.stdout })) {
-    answers++
-    yield JSON.parse(line)
-  }
-  if (answers < paths.length) fail(`LIEF answered for ${answers} of ${paths.length} files (pip install lief)`)
 }
 
 function fail(text: string): never {

@@ -29,7 +29,8 @@ describe('plugin/analyze', () => {
       const text = Buffer.from('#!/bin/sh\necho a plugin\n')
       expectRefused(text, 'not-supported', /neither ELF, PE nor Mach-O/)
       expect(refusal(text)?.message).to.equal('inventory: not supported')
-      expectRefused(new Uint8Array(), 'not-supported', /neither/)
+      expectRefused(new Uint8Array(), 'not-executable', /ends before/)
+      expectRefused(text.subarray(0, 4), 'not-executable', /ends before/)
     })
 
     it('a binary that ends early', () => {

@@ -1,5 +1,6 @@
 import type { Bytes } from '../lib/bytes.ts'
 import type { Architecture } from './descriptor.ts'
+import { dynamicEntries, pointerSizeOf, programHeaders } from './elf-headers.ts'
 import { PluginError } from './error.ts'
 import type { Export, Image } from './image.ts'
 import { Segments } from './segments.ts'
@@ -28,18 +29,10 @@ const KNOWN_TAGS = new Set<number>(Object.values(DT))
 const SHN_UNDEF = 0
 const STB_LOCAL = 0
 
-/** Offsets of fields and sizes of entries that differ between the two classes, by the size of a pointer. */
-const LAYOUTS = {
-  4: {
-    header: { phoff: 0x1c, phentsize: 0x2a, phnum: 0x2c },
-    segment: { size: 32, offset: 4, vaddr: 8, filesz: 16 },
-    symbol: { size: 16, value: 4, info: 12, shndx: 14 },
-  },
-  8: {
-    header: { phoff: 0x20, phentsize: 0x36, phnum: 0x38 },
-    segment: { size: 56, offset: 8, vaddr: 16, filesz: 32 },
-    symbol: { size: 24, value: 8, info: 4, shndx: 6 },
-  },
+/** Elf32_Sym and Elf64_Sym, by the size of a pointer. */
+const SYMBOLS = {
+  4: { size: 16, value: 4, info: 12, shndx: 14 },
+  8: { size: 24, value: 8, info: 4, shndx: 6 },
 } as const
 
 /** The relocations that make a pointer, by machine: base + addend, and symbol + addend. From the processor supplements. */
@@ -62,6 +55,7 @@ interface Relocation {
 
 /** A shared object of Linux and its kin, 32 or 64 bit. */
 export class ElfImage implements Image {
+  readonly bytes: Bytes
   readonly fileType = 'elf'
   readonly architecture: Architecture
   readonly pointerSize: 4 | 8
@@ -70,34 +64,24 @@ export class ElfImage implements Image {
   readonly #dynamic: ReadonlyMap<number, number>
 
   constructor(file: Bytes) {
+    this.bytes = file
     this.pointerSize = pointerSizeOf(file)
     this.#machine = file.u16(0x12)
     this.architecture = MACHINES[this.#machine] ?? { unknown: this.#machine }
 
-    const { header, segment } = LAYOUTS[this.pointerSize]
-    const count = file.u16(header.phnum)
-    if (count > 0 && file.u16(header.phentsize) !== segment.size) {
-      throw new PluginError('not-executable', 'the program headers have an unknown size')
-    }
-    const offset = file.word(header.phoff, this.pointerSize)
-    const table = file.slice(offset, count * segment.size, 'the program header table')
     const loads = []
     let dynamic: Bytes | undefined
-    for (let at = 0; at < table.size; at += segment.size) {
-      const type = table.u32(at)
-      if (type !== PT_LOAD && type !== PT_DYNAMIC) continue
-      const offset = table.word(at + segment.offset, this.pointerSize)
-      const size = table.word(at + segment.filesz, this.pointerSize)
-      const address = table.word(at + segment.vaddr, this.pointerSize)
-      if (type === PT_LOAD) loads.push({ address, offset, size })
-      else dynamic ??= file.slice(offset, size, 'the dynamic section')
+    for (const program of programHeaders(file, this.pointerSize)) {
+      if (program.type === PT_LOAD) loads.push(program)
+      if (program.type === PT_DYNAMIC)
+        dynamic ??= file.slice(program.offset, program.size, 'the dynamic section')
     }
     this.#segments = new Segments(file, loads)
     this.#dynamic = dynamic ? readDynamic(dynamic, this.pointerSize) : new Map()
   }
 
   *exports(prefix: string): Generator<Export> {
-    const { size, value, info, shndx } = LAYOUTS[this.pointerSize].symbol
+    const { size, value, info, shndx } = SYMBOLS[this.pointerSize]
     const count = this.#symbolCount()
     if (count === 0) return
     const symbols = this.#table(DT.SYMTAB, count * size, 'the dynamic symbol table')
@@ -167,7 +151,7 @@ export class ElfImage implements Image {
   }
 
   #symbolValue(index: number): number {
-    const { size, value, shndx } = LAYOUTS[this.pointerSize].symbol
+    const { size, value, shndx } = SYMBOLS[this.pointerSize]
     const table = this.#dynamic.get(DT.SYMTAB) ?? 0
     const symbol = this.#segments.read(table + index * size, size, 'a symbol')
     if (symbol.u16(shndx) === SHN_UNDEF) {
@@ -192,25 +176,10 @@ export class ElfImage implements Image {
   }
 }
 
-function pointerSizeOf(file: Bytes): 4 | 8 {
-  const [elfClass, encoding] = [file.u8(4), file.u8(5)]
-  if (encoding === 2) throw new PluginError('not-supported', 'the file is big-endian')
-  if (encoding !== 1)
-    throw new PluginError('not-executable', `the file has an unknown data encoding, ${encoding}`)
-  if (elfClass !== 1 && elfClass !== 2) {
-    throw new PluginError('not-executable', `the file is of an unknown ELF class, ${elfClass}`)
-  }
-  return elfClass === 1 ? 4 : 8
-}
-
 /** The entries that are known here; of a tag that comes twice the last counts, as in the loader of glibc. */
 function readDynamic(table: Bytes, word: 4 | 8): Map<number, number> {
   const entries = new Map<number, number>()
-  for (let at = 0; at + 2 * word <= table.size; at += 2 * word) {
-    const tag = table.word(at, word)
-    if (tag === 0) break
-    if (KNOWN_TAGS.has(tag)) entries.set(tag, table.word(at + word, word))
-  }
+  for (const { tag, value } of dynamicEntries(table, word)) if (KNOWN_TAGS.has(tag)) entries.set(tag, value)
   return entries
 }
 

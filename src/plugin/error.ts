@@ -1,10 +1,11 @@
-/** The texts that clients of the original registry know; the table is closed. */
+/** The texts that clients of the original registry know, and the last one, which it had no need of; the table is closed. */
 const TEXTS = {
   'not-executable': 'inventory: file is not a valid executable file',
   'not-found': 'inventory: not found',
   'not-supported': 'inventory: not supported',
   'out-of-bounds': 'inventory: out of bounds',
   encoding: 'inventory: encoding error',
+  'too-complex': 'inventory: file is too complex',
 } as const
 
 export type PluginErrorKind = keyof typeof TEXTS

@@ -11,6 +11,8 @@ export interface Export {
  * before it is moved anywhere; parsers throw `OutOfBounds` and `PluginError`.
  */
 export interface Image {
+  /** The file, or its slice of a universal one. */
+  readonly bytes: Bytes
   readonly fileType: FileType
   readonly architecture: Architecture
   readonly pointerSize: 4 | 8

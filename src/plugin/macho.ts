@@ -1,7 +1,7 @@
 import type { Bytes } from '../lib/bytes.ts'
 import type { Architecture } from './descriptor.ts'
-import { PluginError } from './error.ts'
 import type { Export, Image } from './image.ts'
+import { loadCommands, pointerSizeOf } from './macho-commands.ts'
 import { ChainedFixups } from './macho-fixups.ts'
 import { trieExports } from './macho-trie.ts'
 import { type Segment, Segments } from './segments.ts'
@@ -30,25 +30,22 @@ const N_TYPE = 0x0e
 const N_SECT = 0x0e
 const N_EXT = 0x01
 
-// Large programs have some two hundred.
-const MAX_COMMANDS = 4096
-
 /** Every C symbol begins with it. */
 const UNDERSCORE = '_'
 
 /** A thin dylib or bundle of macOS. */
 export class MachoImage implements Image {
+  readonly bytes: Bytes
   readonly fileType = 'mach'
   readonly architecture: Architecture
   readonly pointerSize: 4 | 8
-  readonly #file: Bytes
   readonly #base: number
   readonly #segments: Segments
   readonly #commands: ReadonlyMap<number, Bytes>
   readonly #fixups: ChainedFixups | undefined
 
   constructor(file: Bytes) {
-    this.#file = file
+    this.bytes = file
     this.pointerSize = pointerSizeOf(file)
     const cpuType = file.u32(4)
     this.architecture = CPU_TYPES.get(cpuType) ?? { unknown: cpuType }
@@ -92,8 +89,8 @@ export class MachoImage implements Image {
     const command = this.#commands.get(LC_SYMTAB)
     if (!command) return
     const size = this.pointerSize + 8
-    const symbols = this.#file.slice(command.u32(8), command.u32(12) * size, 'the symbol table')
-    const names = this.#file.slice(command.u32(16), command.u32(20), 'the string table')
+    const symbols = this.bytes.slice(command.u32(8), command.u32(12) * size, 'the symbol table')
+    const names = this.bytes.slice(command.u32(16), command.u32(20), 'the string table')
     for (let at = 0; at < symbols.size; at += size) {
       const name = symbols.u32(at)
       if (!names.startsWith(prefix, name)) continue
@@ -106,21 +103,7 @@ export class MachoImage implements Image {
   /** What a load command points at with an offset and a size; undefined where it is empty. */
   #linkedit(command: Bytes | undefined, at: number, what: string): Bytes | undefined {
     if (!command || command.u32(at + 4) === 0) return undefined
-    return this.#file.slice(command.u32(at), command.u32(at + 4), what)
-  }
-}
-
-function pointerSizeOf(file: Bytes): 4 | 8 {
-  switch (file.u32(0)) {
-    case 0xfeedface:
-      return 4
-    case 0xfeedfacf:
-      return 8
-    case 0xcefaedfe:
-    case 0xcffaedfe:
-      throw new PluginError('not-supported', 'the file is big-endian')
-    default: // a static library, for one, in a universal file
-      throw new PluginError('not-executable', 'a slice of the file is no Mach-O image')
+    return this.bytes.slice(command.u32(at), command.u32(at + 4), what)
   }
 }
 
@@ -128,17 +111,10 @@ function pointerSizeOf(file: Bytes): 4 | 8 {
 function readCommands(file: Bytes, word: 4 | 8) {
   const segments: Segment[] = []
   const commands = new Map<number, Bytes>()
-  const count = file.u32(16)
-  if (count > MAX_COMMANDS) throw new PluginError('not-supported', `the file has ${count} load commands`)
-  const table = file.slice(word === 8 ? 32 : 28, file.u32(20), 'the load commands')
-  for (let at = 0, i = 0; i < count; i++) {
-    const [kind, size] = [table.u32(at), table.u32(at + 4)]
-    if (size < 8) throw new PluginError('not-executable', 'a load command is shorter than its header')
-    const command = table.slice(at, size, 'a load command')
+  for (const { kind, command } of loadCommands(file, word)) {
     if (kind === LC_SEGMENT || kind === LC_SEGMENT_64)
       segments.push(readSegment(command, kind === LC_SEGMENT ? 4 : 8))
     else if (!commands.has(kind)) commands.set(kind, command)
-    at += size
   }
   return { segments, commands }
 }

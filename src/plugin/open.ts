@@ -20,6 +20,8 @@ export function openImages(file: Uint8Array): Image[] {
     case 'fat':
       return slices(bytes).map(slice => new MachoImage(slice))
     default:
+      // The original looks at the first bytes once it has five.
+      if (file.length < 5) throw new PluginError('not-executable', 'the file ends before it tells what it is')
       throw new PluginError('not-supported', 'the file is neither ELF, PE nor Mach-O')
   }
 }

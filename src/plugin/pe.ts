@@ -2,7 +2,8 @@ import type { Bytes } from '../lib/bytes.ts'
 import type { Architecture } from './descriptor.ts'
 import { PluginError } from './error.ts'
 import type { Export, Image } from './image.ts'
-import { type Segment, Segments } from './segments.ts'
+import { DIRECTORY, readPeHeaders } from './pe-headers.ts'
+import { Segments } from './segments.ts'
 
 // All names and numbers: Microsoft, PE Format. Addresses here are RVAs; the pointers in the file are virtual
 // addresses for the preferred image base, so base relocations have nothing to tell.
@@ -15,53 +16,28 @@ const MACHINES: ReadonlyMap<number, Architecture> = new Map([
   [0xaa64, 'arm64'],
 ])
 
-const SIGNATURE = 0x4550 // PE\0\0
-
-/** Fields of the optional header that differ between PE32 and PE32+, by its magic number. */
-const LAYOUTS: ReadonlyMap<number, { pointerSize: 4 | 8; imageBase: number; directories: number }> = new Map([
-  [0x10b, { pointerSize: 4, imageBase: 28, directories: 96 }],
-  [0x20b, { pointerSize: 8, imageBase: 24, directories: 112 }],
-])
-
 // An ordinal is a u16.
 const MAX_NAMES = 0x10000
 
 /** A DLL, PE32 or PE32+. */
 export class PeImage implements Image {
+  readonly bytes: Bytes
   readonly fileType = 'pe'
   readonly architecture: Architecture
   readonly pointerSize: 4 | 8
-  readonly #file: Bytes
   readonly #imageBase: number
   readonly #segments: Segments
   /** RVA and size of the export directory. */
   readonly #exports: { readonly address: number; readonly size: number }
 
   constructor(file: Bytes) {
-    const header = file.u32(0x3c)
-    if (file.u32(header) !== SIGNATURE)
-      throw new PluginError('not-executable', 'the MZ file has no PE header')
-    const machine = file.u16(header + 4)
-    this.architecture = MACHINES.get(machine) ?? { unknown: machine }
-
-    const optional = header + 24
-    const layout = LAYOUTS.get(file.u16(optional))
-    if (!layout) throw new PluginError('not-executable', 'the optional header is neither PE32 nor PE32+')
-    this.#file = file
-    this.pointerSize = layout.pointerSize
-    this.#imageBase = file.word(optional + layout.imageBase, layout.pointerSize)
-    const directories = file.u32(optional + layout.directories - 4)
-    this.#exports =
-      directories === 0
-        ? { address: 0, size: 0 }
-        : {
-            address: file.u32(optional + layout.directories),
-            size: file.u32(optional + layout.directories + 4),
-          }
-    this.#segments = new Segments(
-      file,
-      sections(file, optional + file.u16(header + 20), file.u16(header + 6)),
-    )
+    this.bytes = file
+    const headers = readPeHeaders(file)
+    this.architecture = MACHINES.get(headers.machine) ?? { unknown: headers.machine }
+    this.pointerSize = headers.pointerSize
+    this.#imageBase = headers.imageBase
+    this.#exports = headers.directory(DIRECTORY.EXPORT)
+    this.#segments = new Segments(file, headers.sections)
   }
 
   /** By name order, the order of the name table. What has only an ordinal is not found by name, and not here. */
@@ -80,9 +56,9 @@ export class PeImage implements Image {
     const ordinals = this.#segments.read(directory.u32(36), count * 2, 'the export ordinal table')
     for (let i = 0; i < count; i++) {
       const name = this.#segments.offset(names.u32(i * 4), 1, 'the name of an export')
-      if (!this.#file.startsWith(prefix, name)) continue
+      if (!this.bytes.startsWith(prefix, name)) continue
       const address = functions.u32(ordinals.u16(i * 2) * 4)
-      if (!this.#isForwarder(address)) yield { name: this.#file.cstring(name), address }
+      if (!this.#isForwarder(address)) yield { name: this.bytes.cstring(name), address }
     }
   }
 
@@ -103,19 +79,4 @@ export class PeImage implements Image {
   #isForwarder(address: number): boolean {
     return address >= this.#exports.address && address < this.#exports.address + this.#exports.size
   }
-}
-
-function sections(file: Bytes, at: number, count: number): Segment[] {
-  const table = file.slice(at, count * 40, 'the section table')
-  const segments = []
-  for (let at = 0; at < table.size; at += 40) {
-    const [virtualSize, rawSize] = [table.u32(at + 8), table.u32(at + 16)]
-    segments.push({
-      address: table.u32(at + 12),
-      offset: table.u32(at + 20),
-      // Old linkers leave the virtual size zero; and the raw size is rounded up.
-      size: virtualSize === 0 ? rawSize : Math.min(virtualSize, rawSize),
-    })
-  }
-  return segments
 }

@@ -32,20 +32,27 @@ const KINDS: readonly (readonly [prefix: string, kind: PluginKind])[] = [
 
 const MAX_EXPORTS = 16
 /** An identifier of Rust or C. */
-const SYMBOL = /^[A-Za-z0-9_]{1,255}$/
+export const SYMBOL = /^[A-Za-z0-9_]{1,255}$/
 
 interface PluginExport extends Export {
   readonly kind: PluginKind
 }
 
+/** Every export of an image whose name is for memflow, in their order. Throws `PluginError` where they are too many. */
+export function memflowExports(image: Image): Export[] {
+  const found: Export[] = []
+  for (const one of image.exports(PREFIX)) {
+    // Counted as they come: the same name a million times is a million times the work.
+    if (found.push(one) > MAX_EXPORTS)
+      throw new PluginError('not-supported', `the file has more than ${MAX_EXPORTS} exports of memflow`)
+  }
+  return found
+}
+
 /** The exports of an image that are plugins, in their order. Of a name that comes again the first counts, as for the loader. */
 export function pluginExports(image: Image): PluginExport[] {
   const found = new Map<string, PluginExport>()
-  let count = 0
-  for (const { name, address } of image.exports(PREFIX)) {
-    // Counted, not the map's size: the same name a million times is a million times the work.
-    if (++count > MAX_EXPORTS)
-      throw new PluginError('not-supported', `the file has more than ${MAX_EXPORTS} exports of memflow`)
+  for (const { name, address } of memflowExports(image)) {
     const kind = KINDS.find(([prefix]) => name.length > prefix.length && name.startsWith(prefix))?.[1]
     if (!kind) continue
     if (!SYMBOL.test(name))

@@ -1,0 +1,162 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { expect } from 'chai'
+import { type PoolOptions, WorkerAnalyzer } from '../../src/analyzer/pool.ts'
+import { RegistryError } from '../../src/oci/errors.ts'
+import { PluginError } from '../../src/plugin/error.ts'
+import { examine } from '../../src/plugin/examine.ts'
+import { COSTLY } from '../support/hostile.ts'
+import { fileFor, ODD_THREAD, threadOf } from '../support/odd-thread.ts'
+import { PLUGIN_FILES, plugin } from '../support/plugins.ts'
+
+const COREDUMP = plugin('libmemflow_coredump-0.2.0.x86_64.so')
+
+const LIMITS = { time: 5000, memory: 32, start: 20_000 }
+
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
+describe('analyzer/pool', () => {
+  const pools: WorkerAnalyzer[] = []
+  const pool = (options: Partial<PoolOptions> = {}) => {
+    const made = new WorkerAnalyzer({ threads: 1, limits: LIMITS, ...options })
+    pools.push(made)
+    return made
+  }
+
+  after(() => Promise.all(pools.map(made => made.close())))
+
+  describe('with the parsers', () => {
+    let analyzer: WorkerAnalyzer
+
+    before(() => {
+      analyzer = pool({ threads: 2 })
+    })
+
+    it('answers what the parsers answer, each file its own', async () => {
+      const found = PLUGIN_FILES.map(name => plugin(name)).filter(({ descriptors }) => descriptors.length > 0)
+      const answers = await Promise.all(found.map(({ bytes }) => analyzer.examine(bytes)))
+      for (const [i, { bytes }] of found.entries()) expect(answers[i]).to.deep.equal(examine(bytes))
+    })
+
+    it('refuses what the parsers refuse, with the same words', async () => {
+      const error = await failure(analyzer.examine(plugin('libplain.x86_64.so').bytes))
+      expect(error).to.be.instanceOf(PluginError)
+      expect(error).to.include({ kind: 'not-found', message: 'inventory: not found' })
+      expect((error as PluginError).reason).to.match(/no symbol MEMFLOW_/)
+    })
+
+    it('takes bytes from anywhere, and leaves them as they are', async () => {
+      const { bytes, descriptors } = COREDUMP
+      const larger = Buffer.from(new SharedArrayBuffer(bytes.length + 10))
+      larger.set(bytes, 7)
+      for (const view of [larger.subarray(7, 7 + bytes.length), Buffer.from(bytes), bytes]) {
+        expect((await analyzer.examine(view)).descriptors).to.deep.equal(descriptors)
+        expect(Buffer.compare(view, bytes)).to.equal(0)
+      }
+    })
+
+    it('lets the event loop turn meanwhile', async () => {
+      const costly = COSTLY['ELF: two relocation tables as large as the file']?.() ?? new Uint8Array()
+      const shared = Buffer.from(new SharedArrayBuffer(costly.length))
+      shared.set(costly)
+      const delay = monitorEventLoopDelay({ resolution: 1 })
+      const start = performance.now()
+      delay.enable()
+      await Promise.all(Array.from({ length: 20 }, () => failure(analyzer.examine(shared))))
+      delay.disable()
+      const elapsed = performance.now() - start
+      expect(delay.max / 1e6, `longest block, of ${elapsed} ms`).to.be.below(elapsed / 4)
+    })
+  })
+
+  for (const [title, act] of [
+    ['hangs', 'hang'],
+    ['hangs in a regular expression', 'regex'],
+  ] as const) {
+    it(`replaces a thread that ${title}, and refuses the file`, async () => {
+      const overruns: unknown[] = []
+      const analyzer = pool({
+        entry: ODD_THREAD,
+        limits: { ...LIMITS, time: 100 },
+        onOverrun: overrun => overruns.push(overrun),
+      })
+      const [before, error, behind] = await Promise.all([
+        analyzer.examine(fileFor('answer')),
+        failure(analyzer.examine(fileFor(act, 9))),
+        analyzer.examine(fileFor('answer')),
+      ])
+      expect(before).to.deep.equal(behind)
+      expect(error).to.be.instanceOf(PluginError)
+      expect(error).to.include({ kind: 'too-complex', message: 'inventory: file is too complex' })
+      expect((error as PluginError).reason).to.equal('examining it takes more than 100 ms')
+      expect(overruns).to.deep.equal([{ size: 9, reason: 'examining it takes more than 100 ms' }])
+    })
+  }
+
+  it('replaces a thread that fills its memory, and refuses the file', async () => {
+    const analyzer = pool({ entry: ODD_THREAD, limits: { ...LIMITS, time: 20_000 } })
+    const error = await failure(analyzer.examine(fileFor('fill')))
+    expect(error).to.include({ kind: 'too-complex' })
+    expect((error as PluginError).reason).to.equal('examining it takes more than 32 MiB of memory')
+    expect(await analyzer.examine(fileFor('answer'))).to.have.keys('descriptors', 'facts')
+  })
+
+  it('replaces a thread that dies; that is no fault of the file', async () => {
+    const analyzer = pool({ entry: ODD_THREAD })
+    const exit = await failure(analyzer.examine(fileFor('exit')))
+    expect(exit).to.be.instanceOf(Error).and.not.instanceOf(PluginError)
+    expect((exit as Error).message).to.equal("the analyzer's thread ended with code 3")
+    const bug = await failure(analyzer.examine(fileFor('throw')))
+    expect(bug).to.be.instanceOf(TypeError)
+    expect((bug as Error).message).to.equal('a bug')
+    expect(await analyzer.examine(fileFor('answer'))).to.have.keys('descriptors', 'facts')
+  })
+
+  it('fails where no thread starts, and tries again for the next file', async () => {
+    const missing = pool({ entry: new URL('./missing.js', import.meta.url) })
+    for (let i = 0; i < 2; i++)
+      expect(((await failure(missing.examine(fileFor('answer')))) as Error).message).to.match(/missing\.js/)
+    const silent = pool({ entry: threadOf('for (;;);'), limits: { ...LIMITS, start: 100 } })
+    expect(((await failure(silent.examine(fileFor('answer')))) as Error).message).to.equal(
+      "the analyzer's thread did not start within 100 ms",
+    )
+  })
+
+  it('does not give a thread up for an answer that it was itself too busy to take', async () => {
+    const analyzer = pool({ entry: ODD_THREAD, limits: { ...LIMITS, time: 500 } })
+    await analyzer.examine(fileFor('answer'))
+    const answer = failure(analyzer.examine(fileFor('slow')))
+    // The file goes out in a microtask or two; then this thread is busy beyond the limit.
+    await new Promise(resolve => setImmediate(resolve))
+    for (const end = performance.now() + 1000; performance.now() < end; );
+    expect(await answer).to.include({ kind: 'not-found', reason: 'slow' })
+  })
+
+  it('refuses files while too many bytes are waiting, but one may always wait', async () => {
+    const analyzer = pool({ entry: ODD_THREAD, waiting: 10 })
+    const [working, waiting] = [
+      analyzer.examine(fileFor('slow')),
+      analyzer.examine(fileFor('slow', 100)),
+    ].map(failure)
+    const error = await failure(analyzer.examine(fileFor('answer')))
+    expect(error).to.be.instanceOf(RegistryError)
+    expect(error).to.include({ error: 'TOOMANYREQUESTS', status: 429 })
+    expect((error as RegistryError).headers).to.deep.equal({ 'Retry-After': '1' })
+    expect(await working).to.include({ reason: 'slow' })
+    expect(await waiting).to.include({ reason: 'slow' })
+    expect(await analyzer.examine(fileFor('answer'))).to.have.keys('descriptors', 'facts')
+  })
+
+  it('fails what is under way when it is closed, and whatever comes then', async () => {
+    const analyzer = pool({ entry: ODD_THREAD })
+    await analyzer.examine(fileFor('answer'))
+    const pending = [analyzer.examine(fileFor('hang')), analyzer.examine(fileFor('answer'))].map(failure)
+    await analyzer.close()
+    for (const error of [...(await Promise.all(pending)), await failure(analyzer.examine(fileFor('answer')))])
+      expect((error as Error).message).to.equal('the registry is being stopped')
+  })
+})

@@ -1,0 +1,128 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { OutOfBounds } from '../../../src/lib/bytes.ts'
+import { PluginError } from '../../../src/plugin/error.ts'
+import { examine } from '../../../src/plugin/examine.ts'
+import { factsOf } from '../../../src/plugin/facts.ts'
+import { COSTLY } from '../../support/hostile.ts'
+import { COSTLY_FACTS } from '../../support/hostile-facts.ts'
+import { refusal } from '../../support/plugin-errors.ts'
+import { type PluginFile, plugin } from '../../support/plugins.ts'
+
+/** In milliseconds of the processor. The budget is 100; the machine that runs this may be five times slower. */
+const BUDGET = 500
+/** As JSON, which is a row of the index. */
+const LARGEST = 256 * 1024
+
+const SAMPLES: readonly PluginFile[] = [
+  'libmemflow_facts-glibc.x86_64.so',
+  'libmemflow_facts-musl.x86_64.so',
+  'libmemflow_coredump-0.2.0.x86.so',
+  'memflow_facts.x86_64.dll',
+  'memflow_coredump-0.2.0.x86.dll',
+  'libmemflow_facts.x86_64.dylib',
+  'libmemflow_coredump-0.2.0.universal.dylib',
+]
+
+/** Whatever a plugin is, its facts are read; a file that is none may be refused, in the words of the parsers. */
+function survive(file: Uint8Array): void {
+  if (refusal(file) === undefined) factsOf(file)
+  else {
+    try {
+      factsOf(file)
+    } catch (error) {
+      if (!(error instanceof PluginError) && !(error instanceof OutOfBounds)) throw error
+    }
+  }
+}
+
+/** Where a file is more than padding. */
+function busyBytes(bytes: Uint8Array): number[] {
+  const offsets = [...bytes.keys()]
+  return offsets.filter(at => bytes.subarray(Math.max(0, at - 4), at + 5).some(byte => byte !== 0))
+}
+
+describe('plugin/facts: hostile input', () => {
+  describe('cut off anywhere is read or refused', () => {
+    for (const file of SAMPLES) {
+      it(file, () => {
+        const { bytes } = plugin(file)
+        const step = Math.ceil(bytes.length / 1000)
+        for (let length = 0; length < bytes.length; length += step) survive(bytes.subarray(0, length))
+      })
+    }
+  })
+
+  describe('with any one byte wrong is read or refused', () => {
+    for (const file of SAMPLES) {
+      it(file, () => {
+        const { bytes } = plugin(file)
+        for (const at of busyBytes(bytes)) {
+          const original = bytes[at] ?? 0
+          for (const wrong of [0, 0xff, original ^ 0x80]) {
+            bytes[at] = wrong
+            survive(bytes)
+          }
+          bytes[at] = original
+        }
+      })
+    }
+  })
+
+  it('with several numbers wrong is read or refused', () => {
+    const words = fc.oneof(
+      fc.constantFrom(0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8),
+      fc.integer({ min: 0, max: 0x5000 }),
+    )
+    const samples = SAMPLES.map(file => {
+      const { bytes } = plugin(file)
+      return { bytes, places: busyBytes(bytes) }
+    })
+    const mutants = fc.constantFrom(...samples).chain(({ bytes, places }) =>
+      fc.array(fc.tuple(fc.constantFrom(...places), words), { minLength: 1, maxLength: 6 }).map(changes => {
+        const file = Buffer.concat([bytes, Buffer.alloc(4)])
+        for (const [at, word] of changes) file.writeUInt32LE(word, at)
+        return file.subarray(0, bytes.length)
+      }),
+    )
+    fc.assert(
+      fc.property(mutants, file => survive(file)),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('that has broken tables keeps its plugins', () => {
+    const bytes = Buffer.from(plugin('libmemflow_facts-glibc.x86_64.so').bytes)
+    const names = bytes.indexOf('libusb-1.0.so.0')
+    bytes.write('\x1b[2J', names)
+    const { descriptors, facts } = examine(bytes)
+    expect(descriptors).to.have.length(1)
+    expect(facts.images[0]).not.to.have.property('libraries')
+    expect(facts.images[0]?.libc).to.deep.equal({ family: 'unknown' })
+    expect(facts.images[0]?.problems).to.deep.equal([
+      'the name of a needed library is empty, too long or not printable',
+    ])
+  })
+
+  describe('20 MiB made to cost much are read within the budget, and leave little', () => {
+    for (const [title, make] of Object.entries({ ...COSTLY, ...COSTLY_FACTS })) {
+      it(title, () => {
+        const file = make()
+        const start = process.cpuUsage()
+        const facts = attempt(() => factsOf(file))
+        const { user, system } = process.cpuUsage(start)
+        expect((user + system) / 1000, 'milliseconds').to.be.below(BUDGET)
+        expect(JSON.stringify(facts ?? '').length).to.be.below(LARGEST)
+      })
+    }
+  })
+})
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof PluginError) return undefined
+    throw error
+  }
+}
