@@ -35,7 +35,7 @@ export interface Upload {
   /**
    * Adds the body. With `at`, only where `size === at`.
    * Throws `BLOB_UPLOAD_OUT_OF_ORDER` (the body is not touched), `BLOB_TOO_LARGE` past `max` bytes in all (nothing of
-   * the body stays), `STORAGE_FULL`; where the body breaks off, what came in stays staged and its error is thrown.
+   * the body stays), `STORAGE_FULL`, `READ_ONLY`; where the body breaks off, what came in stays staged and its error is thrown.
    */
   append(body: AsyncIterable<Uint8Array>, options: { at?: number; max: number }): Promise<void>
   /** Of all that is staged; by another algorithm, or after a restart, by reading it again. */
@@ -53,7 +53,12 @@ export interface Upload {
 
 /** Content by digest. Absence is `undefined`; errors of the medium are thrown. */
 export interface BlobStore {
+  /** A blob that is found damaged is absent; it costs reading a small one that was not verified lately. */
   stat(digest: Digest): Promise<BlobInfo | undefined>
+  /**
+   * Opens the blob. Bytes that leave the handle are those that the digest tells: a blob that is damaged is `undefined`,
+   * or its stream fails with `BLOB_UNKNOWN` before its last byte; from then on it is absent until it is pushed again.
+   */
   open(digest: Digest): Promise<BlobHandle | undefined>
   /** Opens a staged upload under an id of the caller's (`[a-z0-9-]{1,128}`), hashed on the way by `algorithm`. */
   begin(id: string, algorithm?: Algorithm): Promise<Upload>
@@ -61,9 +66,17 @@ export interface BlobStore {
   resume(id: string): Promise<Upload | undefined>
   /** True where there was such a blob. */
   remove(digest: Digest): Promise<boolean>
-  list(): AsyncIterable<BlobInfo>
+  /** In the order of their digests, from behind that one. */
+  list(after?: Digest): AsyncIterable<BlobInfo>
+  /**
+   * Reads the blob whole, telling `pace` of every part: false where it is damaged, and absent from then on;
+   * undefined where there is none.
+   */
+  verify(digest: Digest, pace?: (bytes: number) => Promise<void>): Promise<boolean | undefined>
   /** Gives up staged uploads without a write since then; answers how many. */
   expireUploads(olderThan: Date): Promise<number>
+  /** Throws `STORAGE_FULL` or `READ_ONLY` where no new content is taken; cheap enough for every request. */
+  admit(): Promise<void>
   /** Throws `READ_ONLY`, saying why, where the storage cannot take writes; cheap enough for a health check. */
   check(): Promise<void>
 }

@@ -5,7 +5,10 @@ import { errno } from '../lib/errno.ts'
 import { RegistryError } from '../oci/errors.ts'
 
 /** What the store uses of node:fs/promises; specs pass one that fails. */
-export type Fs = Pick<typeof nodeFs, 'access' | 'mkdir' | 'open' | 'readdir' | 'rename' | 'stat' | 'unlink'>
+export type Fs = Pick<
+  typeof nodeFs,
+  'access' | 'mkdir' | 'open' | 'readdir' | 'rename' | 'stat' | 'statfs' | 'unlink'
+>
 
 /** Group members may read, so that a backup needs no root; nobody but the registry writes, and others see nothing. */
 export const FILE_MODE = 0o640
@@ -34,13 +37,37 @@ export class DurableDisk {
   /** Gives the open file its final name, replacing what has it; when it resolves, bytes and name survive a power loss. */
   async publish(file: FileHandle, from: string, to: string): Promise<void> {
     try {
-      await file.datasync()
+      await this.datasync(file)
     } catch (error) {
       await this.fs.unlink(from).catch(() => {})
+      throw error
+    }
+    await this.#change(dirname(to), () => this.fs.rename(from, to))
+  }
+
+  /** Brings the bytes of an open file to the medium. Where this fails, what the file holds there is unknown. */
+  async datasync(file: FileHandle): Promise<void> {
+    try {
+      await file.datasync()
+    } catch (error) {
       // Network file systems tell only here that the space is used up: the disk is sound, this file is lost.
       throw isFull(error) ? writeError(error) : this.#fail(error)
     }
-    await this.#change(dirname(to), () => this.fs.rename(from, to))
+  }
+
+  /** A new, empty file under a name that survives a power loss. */
+  async create(path: string): Promise<FileHandle> {
+    await this.#change(dirname(path), async () => {
+      const made = await this.fs.open(path, 'wx', FILE_MODE)
+      await made.close()
+    })
+    return this.fs.open(path, 'r+')
+  }
+
+  /** Moves the file into another folder, durably; what has the name there is replaced. */
+  async move(from: string, to: string): Promise<void> {
+    // The new name is synced first: a crash in between may leave both names, never none.
+    await this.#change(dirname(from), () => this.#change(dirname(to), () => this.fs.rename(from, to)))
   }
 
   /** Removes the name, durably. Throws ENOENT where there is none. */

@@ -1,51 +1,84 @@
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { errno, orAbsent } from '../lib/errno.ts'
 import { type Algorithm, type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { BlobHandle, BlobInfo, BlobStore, Upload } from './contract.ts'
 import { DurableDisk, FILE_MODE, type Fs, readOnly, writeError } from './durable.ts'
+import { FreeSpace } from './free-space.ts'
 import { FsBlob } from './fs-blob.ts'
+import type { FsParts } from './fs-parts.ts'
 import { FsUpload } from './fs-upload.ts'
+import { type Damage, Inspector } from './inspector.ts'
 import { isUploadId, Layout } from './layout.ts'
+import { checkLayout } from './layout-version.ts'
+
+export interface FsStoreOptions {
+  readonly fs?: Fs
+  /** For how long a blob is good that was read whole and found right, in milliseconds; Infinity: blobs are not verified. */
+  readonly verifyEvery?: number
+  /** Bytes that uploads leave free. */
+  readonly minFreeSpace?: number
+  /** Hears of every damaged blob. */
+  readonly onDamage?: (damage: Damage) => void
+}
+
+const WEEK = 7 * 86_400_000
 
 /** Blobs as files of one folder tree. */
 export class FsBlobStore implements BlobStore {
+  readonly #parts: FsParts
   readonly #disk: DurableDisk
   readonly #layout: Layout
   /** One object an upload, so that two requests for it see each other; an entry that is lost costs a second hashing. */
   readonly #live = new Map<string, FsUpload>()
 
-  private constructor(disk: DurableDisk, layout: Layout) {
-    this.#disk = disk
-    this.#layout = layout
+  private constructor(parts: FsParts) {
+    this.#parts = parts
+    this.#disk = parts.disk
+    this.#layout = parts.layout
   }
 
-  /** Opens the store in that folder, made where missing. No blob is looked at, however many there are. */
-  static async open(root: string, options: { fs?: Fs } = {}): Promise<FsBlobStore> {
-    const disk = new DurableDisk(options.fs)
+  /**
+   * Opens the store in that folder, made where missing. No blob is looked at, however many there are.
+   * Throws where a newer program has laid the folder out.
+   */
+  static async open(
+    root: string,
+    { fs, verifyEvery = WEEK, minFreeSpace = 0, onDamage = () => {} }: FsStoreOptions = {},
+  ): Promise<FsBlobStore> {
+    const disk = new DurableDisk(fs)
     const layout = new Layout(root)
     // All folders are there before the first blob, so that publishing one syncs one folder.
     await disk.makeFolder(layout.root)
-    await disk.makeFolders(layout.root, ['blobs', 'uploads'])
+    await checkLayout(disk, layout.version)
+    await disk.makeFolders(layout.root, ['blobs', 'uploads', 'quarantine'])
     await disk.makeFolders(layout.blobs(), layout.algorithms)
     for (const algorithm of layout.algorithms) await disk.makeFolders(layout.blobs(algorithm), layout.shards)
-    return new FsBlobStore(disk, layout)
+    const space = new FreeSpace(disk.fs, layout.root, minFreeSpace)
+    const inspector = new Inspector(disk, layout, verifyEvery, onDamage)
+    return new FsBlobStore({ disk, layout, space, inspector })
   }
 
   async stat(digest: Digest): Promise<BlobInfo | undefined> {
     const stats = await orAbsent(this.#disk.fs.stat(this.#layout.blob(digest)))
-    return stats && { digest, size: stats.size, modified: stats.mtime }
+    if (!stats) return undefined
+    if (!this.#parts.inspector.knows(digest, stats)) {
+      const handle = await this.open(digest)
+      if (!handle) return undefined
+      await handle.close()
+    }
+    return infoOf(digest, stats)
   }
 
   async open(digest: Digest): Promise<BlobHandle | undefined> {
     const file = await orAbsent(this.#disk.fs.open(this.#layout.blob(digest), 'r'))
-    return file && (await FsBlob.of(file))
+    return file && (await FsBlob.of(digest, file, this.#parts.inspector))
   }
 
   async begin(id: string, algorithm: Algorithm = 'sha256'): Promise<Upload> {
     if (!isUploadId(id)) throw new RegistryError('BLOB_UPLOAD_INVALID')
-    this.#disk.assertWritable()
+    await this.admit()
     try {
       const file = await this.#disk.fs.open(this.#layout.upload(id), 'wx', FILE_MODE)
       await file.close()
@@ -72,14 +105,17 @@ export class FsBlobStore implements BlobStore {
     }
   }
 
-  async *list(): AsyncGenerator<BlobInfo> {
+  async *list(after = ''): AsyncGenerator<BlobInfo> {
     for (const algorithm of this.#layout.algorithms) {
       for (const shard of this.#layout.shards) {
+        // `~` sorts behind all hex digits: no digest of this shard comes after that one.
+        if (`${algorithm}:${shard}~` < after) continue
         const names = await this.#disk.fs.readdir(join(this.#layout.blobs(algorithm), shard))
         for (const name of names.sort()) {
           const digest = `${algorithm}:${name}`
-          const info = name.startsWith(shard) && isDigest(digest) && (await this.stat(digest))
-          if (info) yield info
+          if (!name.startsWith(shard) || digest <= after || !isDigest(digest)) continue
+          const stats = await orAbsent(this.#disk.fs.stat(this.#layout.blob(digest)))
+          if (stats) yield infoOf(digest, stats)
         }
       }
     }
@@ -96,6 +132,21 @@ export class FsBlobStore implements BlobStore {
     return expired
   }
 
+  async verify(digest: Digest, pace?: (bytes: number) => Promise<void>): Promise<boolean | undefined> {
+    const file = await orAbsent(this.#disk.fs.open(this.#layout.blob(digest), 'r'))
+    if (!file) return undefined
+    try {
+      return await this.#parts.inspector.read(digest, file, await file.stat(), pace)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async admit(): Promise<void> {
+    this.#disk.assertWritable()
+    await this.#parts.space.assert()
+  }
+
   async check(): Promise<void> {
     this.#disk.assertWritable()
     try {
@@ -110,8 +161,12 @@ export class FsBlobStore implements BlobStore {
   #session(id: string, algorithm: Algorithm = 'sha256'): FsUpload {
     const live = this.#live.get(id)
     if (live) return live
-    const upload = new FsUpload(id, this.#disk, this.#layout, algorithm, () => this.#live.delete(id))
+    const upload = new FsUpload(id, this.#parts, algorithm, () => this.#live.delete(id))
     this.#live.set(id, upload)
     return upload
   }
+}
+
+function infoOf(digest: Digest, { size, mtime }: Stats): BlobInfo {
+  return { digest, size, modified: mtime }
 }

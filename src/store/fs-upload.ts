@@ -8,8 +8,8 @@ import { writeAll } from '../lib/write-all.ts'
 import { type Algorithm, algorithmOf, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { BlobInfo, Upload } from './contract.ts'
-import { type DurableDisk, writeError } from './durable.ts'
-import type { Layout } from './layout.ts'
+import { writeError } from './durable.ts'
+import type { FsParts } from './fs-parts.ts'
 import { StagedHash } from './staged-hash.ts'
 
 /** One write. Larger ones are no faster, and this much of each upload under way is in memory. */
@@ -18,17 +18,15 @@ const BATCH = 512 * 1024
 /** A staged file. Its size on disk is the truth; the session in memory only keeps writers apart and the hash warm. */
 export class FsUpload implements Upload {
   readonly id: string
-  readonly #disk: DurableDisk
-  readonly #layout: Layout
+  readonly #parts: FsParts
   readonly #hash: StagedHash
   readonly #forget: () => void
   #size = 0
   #busy = false
 
-  constructor(id: string, disk: DurableDisk, layout: Layout, algorithm: Algorithm, forget: () => void) {
+  constructor(id: string, parts: FsParts, algorithm: Algorithm, forget: () => void) {
     this.id = id
-    this.#disk = disk
-    this.#layout = layout
+    this.#parts = parts
     this.#hash = new StagedHash(algorithm)
     this.#forget = forget
   }
@@ -43,12 +41,12 @@ export class FsUpload implements Upload {
   }
 
   get #path(): string {
-    return this.#layout.upload(this.id)
+    return this.#parts.layout.upload(this.id)
   }
 
   /** Looks how much is staged; false where nothing is, not even an empty file. */
   async refresh(): Promise<boolean> {
-    const stats = await orAbsent(this.#disk.fs.stat(this.#path))
+    const stats = await orAbsent(this.#parts.disk.fs.stat(this.#path))
     // While a writer is at work its last bytes may yet be taken back.
     if (stats && !this.#busy) this.#size = stats.size
     if (!stats) this.#forget()
@@ -57,11 +55,12 @@ export class FsUpload implements Upload {
 
   append(body: AsyncIterable<Uint8Array>, { at, max }: { at?: number; max: number }): Promise<void> {
     return this.#alone(async file => {
-      this.#disk.assertWritable()
+      this.#parts.disk.assertWritable()
       if (at !== undefined && at !== this.#size) throw this.#outOfOrder()
       let end = this.#size
       try {
         for await (const batch of batches(limited(body, max - end, tooLarge), BATCH)) {
+          await this.#parts.space.assert()
           end = await this.#write(file, batch, end)
         }
       } catch (error) {
@@ -81,7 +80,7 @@ export class FsUpload implements Upload {
   }
 
   read(): Readable {
-    return fileStream(() => this.#disk.fs.open(this.#path, 'r'), 0, this.#size)
+    return fileStream(() => this.#parts.disk.fs.open(this.#path, 'r'), 0, this.#size)
   }
 
   /**
@@ -89,20 +88,22 @@ export class FsUpload implements Upload {
    * it young again for who collects garbage by age.
    */
   commit(expected: Digest): Promise<BlobInfo> {
+    const { disk, layout, inspector } = this.#parts
     return this.#alone(async file => {
-      this.#disk.assertWritable()
+      disk.assertWritable()
       const actual = await this.#hash.digest(file, this.#size, algorithmOf(expected))
       if (actual !== expected) throw new RegistryError('DIGEST_INVALID', { detail: { expected, actual } })
       const modified = new Date()
       await file.utimes(modified, modified)
-      await this.#disk.publish(file, this.#path, this.#layout.blob(expected))
+      await disk.publish(file, this.#path, layout.blob(expected))
+      await inspector.published(expected, file)
       this.#forget()
       return { digest: expected, size: this.#size, modified }
     })
   }
 
   async abort(): Promise<void> {
-    await orAbsent(this.#disk.fs.unlink(this.#path))
+    await orAbsent(this.#parts.disk.fs.unlink(this.#path))
     this.#forget()
   }
 
@@ -118,7 +119,7 @@ export class FsUpload implements Upload {
     if (this.#busy) throw this.#outOfOrder('another request is at work on this upload')
     this.#busy = true
     try {
-      const file = await orAbsent(this.#disk.fs.open(this.#path, 'r+'))
+      const file = await orAbsent(this.#parts.disk.fs.open(this.#path, 'r+'))
       if (!file) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
       try {
         this.#size = (await file.stat()).size

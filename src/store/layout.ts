@@ -8,10 +8,12 @@ export function isUploadId(id: string): boolean {
   return UPLOAD_ID.test(id)
 }
 
-/** Where things lie: `blobs/sha256/ab/<hex>` and `uploads/<id>` under the root. */
+/** Where things lie under the root: `blobs/sha256/ab/<hex>`, `uploads/<id>`, `quarantine/sha256-<hex>`, and `layout`. */
 export class Layout {
   readonly root: string
   readonly uploads: string
+  /** The file that tells how things lie here, see layout-version.ts. */
+  readonly version: string
   readonly algorithms: readonly Algorithm[] = ['sha256', 'sha512']
   /** The first two hex digits: with them a million blobs are 4,000 names a folder. */
   readonly shards: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
@@ -19,6 +21,7 @@ export class Layout {
   constructor(root: string) {
     this.root = resolve(root)
     this.uploads = join(this.root, 'uploads')
+    this.version = join(this.root, 'layout')
   }
 
   /** The folder of all shards of an algorithm, or of all algorithms. */
@@ -29,6 +32,11 @@ export class Layout {
   blob(digest: Digest): string {
     const hex = hexOf(digest)
     return join(this.blobs(algorithmOf(digest)), hex.slice(0, 2), hex)
+  }
+
+  /** Where the damaged file of that blob goes. */
+  quarantined(digest: Digest): string {
+    return join(this.root, 'quarantine', `${algorithmOf(digest)}-${hexOf(digest)}`)
   }
 
   upload(id: string): string {

@@ -1,0 +1,91 @@
+import * as nodeFs from 'node:fs/promises'
+import { expect } from 'chai'
+import { digestOf } from '../../src/oci/digest.ts'
+import { FsBlobStore } from '../../src/store/fs-store.ts'
+import { body, content, push } from '../contracts/blob-store.ts'
+import { refusal } from '../support/refusal.ts'
+import { tmpDir } from '../support/tmp.ts'
+
+describe('store/free-space', () => {
+  const fresh = tmpDir()
+  const max = 100_000_000
+  let free: number
+  let looks: number
+  let store: FsBlobStore
+
+  const fs = {
+    ...nodeFs,
+    statfs: async () => {
+      looks++
+      if (free < 0) throw Object.assign(new Error('ENOSYS'), { code: 'ENOSYS' })
+      return { bavail: free / 4096, bfree: free, bsize: 4096 }
+    },
+  } as unknown as typeof nodeFs
+
+  const aWhile = () => new Promise(resolve => setTimeout(resolve, 1010))
+
+  beforeEach(async () => {
+    free = 8192
+    looks = 0
+    store = await FsBlobStore.open(await fresh(), { fs, minFreeSpace: 8192 })
+  })
+
+  it('enough -> content is taken; the file system is asked once a second', async () => {
+    for (let i = 0; i < 5; i++) await push(store, Buffer.from(`${i}`))
+    await store.admit()
+    expect(looks).to.equal(1)
+  })
+
+  it('less than shall stay free -> no new upload, no more bytes; reads, deletes and what is staged go on', async () => {
+    await push(store, Buffer.from('before'))
+    const complete = await store.begin('complete')
+    await complete.append(body('all of it'), { max })
+    const half = await store.begin('half')
+    await half.append(body('half'), { max })
+
+    free = 8191
+    await aWhile()
+    expect(await refusal(store.begin('new'))).to.equal('STORAGE_FULL')
+    expect(await refusal(store.admit())).to.equal('STORAGE_FULL')
+    expect(await refusal(half.append(body('more'), { max }))).to.equal('STORAGE_FULL')
+    expect(half.size).to.equal(4)
+    await store.check()
+    expect((await content(store, digestOf('before'))).toString()).to.equal('before')
+    await complete.commit(digestOf('all of it'))
+    expect(await store.remove(digestOf('before'))).to.equal(true)
+
+    free = 8192
+    await aWhile()
+    await half.append(body('more'), { at: 4, max })
+    await half.commit(digestOf('halfmore'))
+  })
+
+  it('that gets less while an upload goes on -> the upload stops there and can go on later', async () => {
+    const upload = await store.begin('long')
+    const part = Buffer.alloc(600_000, 'x')
+    const long = async function* () {
+      yield part
+      free = 0
+      await aWhile()
+      yield part
+    }
+    expect(await refusal(upload.append(long(), { max }))).to.equal('STORAGE_FULL')
+    expect(upload.size).to.equal(600_000)
+    free = 8192
+    await aWhile()
+    await upload.append(body(part), { at: 600_000, max })
+    await upload.commit(digestOf(Buffer.concat([part, part])))
+  })
+
+  it('that the file system cannot tell -> is enough', async () => {
+    free = -1
+    await push(store, Buffer.from('abc'))
+    expect(looks).to.equal(1)
+  })
+
+  it('is not asked for where none shall stay free', async () => {
+    free = 0
+    await push(await FsBlobStore.open(await fresh(), { fs }), Buffer.from('abc'))
+    expect(looks).to.equal(0)
+  })
+})
