@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
+import { gcCommand } from './commands/gc.ts'
+import { reindexCommand } from './commands/reindex.ts'
+import { scrubCommand } from './commands/scrub.ts'
 import { serve } from './commands/serve.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 
@@ -21,6 +24,32 @@ program
   .command('serve')
   .description('serve the registry until it is stopped')
   .action(() => serve(settings()))
+
+program
+  .command('reindex')
+  .description('make the index anew, while the registry is not served')
+  .option('--from-journal', 'from the journal, where the index is lost or damaged')
+  .action(({ fromJournal }: { fromJournal?: true }) =>
+    reindexCommand(settings(), fromJournal ? 'journal' : 'index'),
+  )
+
+program
+  .command('scrub')
+  .description('read every blob, also while they are served, and take damaged ones out of service')
+  .option('--rate <bytes/s>', 'read no faster', '50MiB/s')
+  .option('--restart', 'begin at the beginning, not where the last scrub was stopped')
+  .action((options: { rate: string; restart?: true }) => scrubCommand(settings(), options))
+
+program
+  .command('gc')
+  .description('remove what nothing needs any more, also while the registry is served')
+  .option('--dry-run', 'only tell what would go')
+  .addOption(
+    new Option('--explain <digest>', 'tell what keeps a blob or manifest, or why it goes').conflicts(
+      'dryRun',
+    ),
+  )
+  .action((options: { dryRun?: boolean; explain?: string }) => gcCommand(settings(), options))
 
 try {
   await program.parseAsync()

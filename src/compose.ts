@@ -1,17 +1,21 @@
-import { join } from 'node:path'
 import type Koa from 'koa'
+import { WorkerAnalyzer } from './analyzer/pool.ts'
 import { type KeptToken, keptToken } from './bearer-token.ts'
 import { type Config, ConfigError } from './config.ts'
+import type { Parts } from './core/parts.ts'
 import { Registry } from './core/registry.ts'
 import { Access } from './http/access.ts'
 import { createApp } from './http/app.ts'
-import { LevelIndex } from './index/level-index.ts'
+import { IndexFolder } from './index/index-folder.ts'
+import type { LevelIndex } from './index/level-index.ts'
 import { Clock } from './lib/clock.ts'
+import { errno } from './lib/errno.ts'
+import { every } from './lib/every.ts'
 import type { Logger } from './log.ts'
-import { analyze } from './plugin/analyze.ts'
 import { type Key, loadKeys } from './signature/keys.ts'
 import { Verifier } from './signature/verifier.ts'
 import { FsBlobStore } from './store/fs-store.ts'
+import type { Damage } from './store/inspector.ts'
 
 /** A registry put together, ready to be served. */
 export interface Composition {
@@ -24,36 +28,32 @@ export interface Composition {
 
 /** Settings to running parts; the only file that names implementations. Throws `ConfigError` for what the settings point at. */
 export async function compose(config: Config, log: Logger): Promise<Composition> {
-  const keys = await loadKeys(config.publicKeyFile ?? '').catch(error => {
-    throw new ConfigError(`MEMFLOW_PUBLIC_KEY_FILE: ${(error as Error).message}`, { cause: error })
-  })
-  const store = await FsBlobStore.open(config.storageRoot).catch(unusable(config))
-  const index = await LevelIndex.open(join(config.storageRoot, 'index')).catch(unusable(config))
-  const token = config.bearerToken === undefined ? await keptToken(config.storageRoot) : undefined
-  const registry = new Registry({
-    store,
-    index,
-    analyzer: { analyze: async file => analyze(file) },
-    verifier: new Verifier(keys),
-    clock: new Clock(),
-    policy: config,
-  })
+  const { parts, keys, close } = await openParts(config, log)
+  const report = (error: unknown) => log.error({ err: error }, 'the index failed in the background')
+  const index = await openIndex(config, report)
+  const token =
+    config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
+  const registry = new Registry({ ...parts, index })
   const access = new Access(config.bearerToken ?? token?.token ?? '', config.publicUrl)
   const expiry = setInterval(expire, Math.min(config.uploadTtl / 4, 3_600_000))
   expiry.unref()
+  await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
+  const collecting = every(config.gcEvery, signal => collectGarbage(registry, log, signal))
   return {
     app: createApp(registry, access, log, config),
     keys,
     token,
     close: async () => {
       clearInterval(expiry)
+      await collecting.stop()
+      await close()
       await index.close()
     },
   }
 
   async function expire(): Promise<void> {
     try {
-      const uploads = await store.expireUploads(new Date(Date.now() - config.uploadTtl))
+      const uploads = await parts.store.expireUploads(new Date(Date.now() - config.uploadTtl))
       if (uploads > 0) log.info({ uploads }, 'abandoned uploads expired')
     } catch (error) {
       log.error({ err: error }, 'abandoned uploads could not be expired')
@@ -61,10 +61,56 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
   }
 }
 
+async function collectGarbage({ collector }: Registry, log: Logger, signal: AbortSignal): Promise<void> {
+  const began = performance.now()
+  try {
+    const collected = await collector.collect({ gentle: true, signal })
+    log.info({ ...collected, ms: Math.round(performance.now() - began) }, 'garbage was collected')
+  } catch (error) {
+    if (!signal.aborted) log.error({ err: error }, 'garbage could not be collected')
+  }
+}
+
+/** All that the rules stand on but the index, which some commands make themselves. Throws `ConfigError`. */
+export async function openParts(
+  config: Config,
+  log: Logger,
+): Promise<{ parts: Omit<Parts, 'index'>; keys: readonly Key[]; close: () => Promise<void> }> {
+  const keys = await loadKeys(config.publicKeyFile ?? '').catch(error => {
+    throw new ConfigError(`MEMFLOW_PUBLIC_KEY_FILE: ${(error as Error).message}`, { cause: error })
+  })
+  const store = await openStore(config, ({ failure, ...damage }) =>
+    log.error({ ...damage, err: failure }, 'a damaged blob is out of service'),
+  )
+  const analyzer = new WorkerAnalyzer({
+    onOverrun: overrun => log.warn(overrun, 'a file was too complex to be examined'),
+  })
+  const parts = { store, analyzer, verifier: new Verifier(keys), clock: new Clock(), policy: config }
+  return { parts, keys, close: () => analyzer.close() }
+}
+
+/** The blobs alone. Throws `ConfigError`. */
+export function openStore(config: Config, onDamage: (damage: Damage) => void): Promise<FsBlobStore> {
+  const { storageRoot, verifyEvery, minFreeSpace } = config
+  return FsBlobStore.open(storageRoot, { verifyEvery, minFreeSpace, onDamage }).catch(unusable(config))
+}
+
+/** The index behind its journal. Throws `ConfigError`; `StorageInUse` where another process has it. */
+export function openIndex(config: Config, report: (error: unknown) => void): Promise<LevelIndex> {
+  return new IndexFolder(config.storageRoot).open(report).catch(unusable(config))
+}
+
+/** The storage is open in another process. */
+export class StorageInUse extends ConfigError {}
+
 function unusable({ storageRoot }: Config) {
   return (error: Error): never => {
     const cause = error.cause instanceof Error ? error.cause : error
-    const reason = /lock/i.test(cause.message) ? 'another process is serving it' : cause.message
-    throw new ConfigError(`MEMFLOW_STORAGE_ROOT: ${storageRoot} cannot be used: ${reason}`, { cause: error })
+    const inUse = errno(cause) === 'LEVEL_LOCKED'
+    const reason = inUse ? 'another process is serving it' : cause.message
+    throw new (inUse ? StorageInUse : ConfigError)(
+      `MEMFLOW_STORAGE_ROOT: ${storageRoot} cannot be used: ${reason}`,
+      { cause: error },
+    )
   }
 }

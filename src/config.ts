@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 
 /** All settings, checked. Every one stands once, in `loadConfig`, with its default; `.env.example` tells what they mean. */
@@ -14,8 +15,16 @@ export interface Config {
   /** Bytes. */
   readonly maxPluginSize: number
   readonly maxBlobSize: number
+  /** Bytes; 0: none. */
+  readonly minFreeSpace: number
   /** Milliseconds. */
   readonly uploadTtl: number
+  /** Milliseconds; Infinity: never. */
+  readonly verifyEvery: number
+  /** Milliseconds; Infinity: by command only. */
+  readonly gcEvery: number
+  /** Milliseconds. */
+  readonly gcGrace: number
 }
 
 /** A setting that is wrong: one line that names it and the fix. */
@@ -33,7 +42,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   ): T => {
     const text = env[name]?.trim() || preset
     const value = parse(text)
-    if (value === undefined) throw new ConfigError(`${name}: "${text}" is not ${expected}`)
+    if (value === undefined) throw new ConfigError(`${name}: ${JSON.stringify(text)} is not ${expected}`)
     return value
   }
   const config: Config = {
@@ -59,7 +68,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     sparseManifests: read('MEMFLOW_SPARSE_MANIFESTS', parseSwitch, 'true or false', 'false'),
     maxPluginSize: read('MEMFLOW_MAX_PLUGIN_SIZE', parseSize, SIZE, '20MiB'),
     maxBlobSize: read('MEMFLOW_MAX_BLOB_SIZE', parseSize, SIZE, '10GiB'),
-    uploadTtl: read('MEMFLOW_UPLOAD_TTL', parseDuration, 'a duration such as 30m, 24h or 7d', '24h'),
+    minFreeSpace: read('MEMFLOW_MIN_FREE_SPACE', orZero, `${SIZE}, or 0`, '100MiB'),
+    uploadTtl: read('MEMFLOW_UPLOAD_TTL', parseDuration, DURATION, '24h'),
+    verifyEvery: read('MEMFLOW_VERIFY_EVERY', orNever, `${DURATION}, or never`, '7d'),
+    gcEvery: read('MEMFLOW_GC_EVERY', orOff, `${DURATION}, or off`, '1h'),
+    gcGrace: read('MEMFLOW_GC_GRACE', parseDuration, DURATION, '24h'),
   }
   if (config.bearerToken === 'token' && !isLoopback(config.address.host)) {
     throw new ConfigError(
@@ -71,11 +84,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
 }
 
 const SIZE = 'a size such as 500KiB, 20MiB or 10GiB'
+const DURATION = 'a duration such as 30m, 24h or 7d'
 
 const UNITS: Record<string, number> = { '': 1, B: 1, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40 }
 const SPANS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-function parseSize(text: string): number | undefined {
+/** Bytes, of a number and a unit. */
+export function parseSize(text: string): number | undefined {
   const [, count, unit = ''] = /^(\d{1,12})\s*([KMGT]?I?B?)$/i.exec(text) ?? []
   const size = Number(count) * (UNITS[unit.toUpperCase()] ?? Number.NaN)
   return size > 0 && Number.isSafeInteger(size) ? size : undefined
@@ -87,9 +102,21 @@ function parseDuration(text: string): number | undefined {
   return span > 0 ? span : undefined
 }
 
+function orZero(text: string): number | undefined {
+  return text === '0' ? 0 : parseSize(text)
+}
+
+function orNever(text: string): number | undefined {
+  return text === 'never' ? Number.POSITIVE_INFINITY : parseDuration(text)
+}
+
+function orOff(text: string): number | undefined {
+  return text === 'off' ? Number.POSITIVE_INFINITY : parseDuration(text)
+}
+
 function parseSwitch(text: string): boolean | undefined {
-  const known: Record<string, boolean> = { true: true, 1: true, yes: true, false: false, 0: false, no: false }
-  return known[text.toLowerCase()]
+  if (/^(?:true|1|yes)$/i.test(text)) return true
+  return /^(?:false|0|no)$/i.test(text) ? false : undefined
 }
 
 function parseAddress(text: string): { host: string; port: number } | undefined {
@@ -98,20 +125,20 @@ function parseAddress(text: string): { host: string; port: number } | undefined 
   return digits !== undefined && port < 65_536 ? { host: bracketed ?? (plain || '0.0.0.0'), port } : undefined
 }
 
-/** A level, also in the original's form: of `info,hyper=debug` the part without a module counts. */
+/** A level, also in the original's form: of `info,memflow_registry=debug` what stands for us; other modules are not here. */
 function parseLevel(text: string): LogLevel | undefined {
-  const level = text
-    .toLowerCase()
-    .split(',')
-    .find(part => !part.includes('='))
-  return LOG_LEVELS.find(known => known === level?.trim())
+  const parts = text.toLowerCase().split(/\s*,\s*/)
+  const own = parts.find(part => part.startsWith('memflow_registry='))?.split('=')[1]
+  const level = own ?? parts.find(part => !part.includes('=')) ?? 'info'
+  return LOG_LEVELS.find(known => known === level)
 }
 
 function parseUrl(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  return url && /^https?:$/.test(url.protocol) && url.search === '' ? url.href.replace(/\/+$/, '') : undefined
+  const bare = url && /^https?:$/.test(url.protocol) && url.search + url.hash + url.username === ''
+  return bare ? url.href.replace(/\/+$/, '') : undefined
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }

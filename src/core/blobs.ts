@@ -1,10 +1,10 @@
 import { Batch } from '../index/batch.ts'
-import { HOLDERS, LINKS } from '../index/tables.ts'
+import { HOLDERS, LINKS, type LinkRow } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
-import type { BlobHandle } from '../store/contract.ts'
-import { changeRepositories } from './changes.ts'
+import type { BlobHandle, Upload } from '../store/contract.ts'
+import { changeRepositories, keepingBytes } from './changes.ts'
 import type { Parts } from './parts.ts'
 
 /** Blobs as a repository holds them; the bytes are stored once however many repositories do. */
@@ -15,11 +15,18 @@ export class Blobs {
     this.#parts = parts
   }
 
-  /** Size in bytes. Throws `BLOB_UNKNOWN`. */
+  /** Size in bytes. Who asks may leave out pushing it, so it is kept for a while. Throws `BLOB_UNKNOWN`. */
   async stat(repository: Repository, digest: Digest): Promise<number> {
     const link = await this.#parts.index.get(LINKS, repository, digest)
-    if (link) return link.size
+    // A storage that takes no writes loses no blobs either.
+    const needed = link?.unused ? await this.#need(repository, digest).catch(() => link) : link
+    if (needed) return needed.size
     throw unknown(digest)
+  }
+
+  /** Throws `BLOB_UNKNOWN` where the bytes of such a size are gone, though held: whoever has them shall push them again. */
+  async check(digest: Digest, size: number): Promise<void> {
+    if ((await this.#parts.store.stat(digest))?.size !== size) throw unknown(digest)
   }
 
   /** Throws `BLOB_UNKNOWN`. */
@@ -36,28 +43,52 @@ export class Blobs {
    */
   async mount(repository: Repository, digest: Digest, from?: Repository): Promise<boolean> {
     const { index, store } = this.#parts
-    const [holder] = from
-      ? [await index.get(HOLDERS, digest, from)]
-      : await index.page(HOLDERS, [digest], { limit: 1 })
-    const blob = holder && (await store.stat(digest))
-    if (!blob) return false
-    await this.keep(repository, digest, blob.size)
-    return true
+    return keepingBytes(index, [digest], async () => {
+      const [holder] = from
+        ? [await index.get(HOLDERS, digest, from)]
+        : await index.page(HOLDERS, [digest], { limit: 1 })
+      const blob = holder && (await store.stat(digest))
+      if (!blob) return false
+      await this.keep(repository, digest, blob.size)
+      return true
+    })
   }
 
-  /** Notes that the repository holds the blob, which is durable already. */
+  /** Makes what is staged a blob of the repository. Throws `DIGEST_INVALID`; the upload is then still there. */
+  async commit(repository: Repository, upload: Upload, digest: Digest): Promise<void> {
+    await keepingBytes(this.#parts.index, [digest], async () => {
+      const { size } = await upload.commit(digest)
+      await this.keep(repository, digest, size)
+    })
+  }
+
+  /** Notes that the repository holds the blob, and that somebody needs it. Inside of `keepingBytes`, once they are durable. */
   async keep(repository: Repository, digest: Digest, size: number): Promise<void> {
     const { index } = this.#parts
-    if (await index.get(LINKS, repository, digest)) return
+    const link = await index.get(LINKS, repository, digest)
+    if (link && !link.unused) return
+    const hold = async (batch: Batch) => keepBlob(batch, repository, digest, size)
+    // A link that is noted as unused may go at any moment, and not behind our back; a new one is nobody else's.
+
     const batch = new Batch(index)
-    keepBlob(batch, repository, digest, size)
+    await hold(batch)
     await batch.apply()
+  }
+
+  /** Takes garbage collection's note off the link, if that is still there. */
+  async #need(repository: Repository, digest: Digest): Promise<LinkRow | undefined> {
+    let link: LinkRow | undefined
+    await changeRepositories(this.#parts.index, [repository], async batch => {
+      link = await batch.get(LINKS, repository, digest)
+      if (link?.unused) keepBlob(batch, repository, digest, link.size)
+    })
+    return link
   }
 
   /** The repository lets go of the blob; its bytes go when nobody holds them. Throws `BLOB_UNKNOWN`. */
   async delete(repository: Repository, digest: Digest): Promise<void> {
     await changeRepositories(this.#parts.index, [repository], async batch => {
-      await this.stat(repository, digest)
+      if (!(await batch.get(LINKS, repository, digest))) throw unknown(digest)
       batch.del(LINKS, [repository, digest])
       batch.del(HOLDERS, [digest, repository])
     })

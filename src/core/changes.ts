@@ -1,5 +1,6 @@
 import { Batch } from '../index/batch.ts'
 import type { Index } from '../index/contract.ts'
+import type { Digest } from '../oci/digest.ts'
 import type { Repository } from '../oci/name.ts'
 
 /** One atomic change of repositories, alone among their changes: what `work` puts into the batch is applied behind it. */
@@ -24,4 +25,29 @@ export function changeRepositories(
  */
 export function amongPlugins<T>(index: Index, work: () => Promise<T>): Promise<T> {
   return index.exclusive(['plugins'], work)
+}
+
+/**
+ * From a blob's bytes to the row that holds them: garbage collection leaves these bytes alone meanwhile.
+ * It never waits for this lock, see `withoutKeepers`, so it may be taken before or behind the others.
+ */
+export function keepingBytes<T>(
+  index: Index,
+  digests: readonly Digest[],
+  work: () => Promise<T>,
+): Promise<T> {
+  return index.shared(digests.map(bytesOf), work)
+}
+
+/** For the removal of a blob's bytes; undefined where somebody is about to hold them. */
+export function withoutKeepers<T>(
+  index: Index,
+  digest: Digest,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  return index.attempt([bytesOf(digest)], work)
+}
+
+function bytesOf(digest: Digest): string {
+  return `bytes ${digest}`
 }

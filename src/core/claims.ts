@@ -1,6 +1,6 @@
 import type { Batch } from '../index/batch.ts'
 import type { Reader } from '../index/contract.ts'
-import { BINARIES, CLAIMED, CLAIMS, type ClaimRow, FILES } from '../index/tables.ts'
+import { BINARIES, CLAIMED, CLAIMS, type ClaimRow, FACTS, FILES } from '../index/tables.ts'
 import { naiveDateTime } from '../lib/clock.ts'
 import { type Digest, hexOf } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/manifest.ts'
@@ -37,6 +37,8 @@ export async function removeClaim(batch: Batch, claim: Claim): Promise<void> {
     batch.del(BINARIES, [repository, binary, manifest.digest])
   })
   if (row.listed) await removeBuild(batch, { repository, manifest, claim: row })
+  const [other] = await batch.page(CLAIMS, [binary], { limit: 1 })
+  if (!other) batch.del(FACTS, [binary])
 }
 
 /** The claims that a manifest makes. */

@@ -52,7 +52,8 @@ export async function compose(batch: Batch, repository: Repository, tag: string)
   const { bytes, descriptor } = composedIndex(builds)
   const { digest, size } = descriptor
   if (current?.digest === digest) return
-  if (!(await batch.get(MANIFESTS, repository, digest))) {
+  const known = await batch.get(MANIFESTS, repository, digest)
+  if (!known) {
     // No push, no time of one: what is composed is a function of the builds.
     batch.put(MANIFESTS, [repository, digest], {
       mediaType: OCI_INDEX,
@@ -61,8 +62,9 @@ export async function compose(batch: Batch, repository: Repository, tag: string)
       artifactType: PLUGIN_TYPE,
     })
     batch.put(MANIFEST_BYTES, [repository, digest], bytes)
-    batch.put(COMPOSED, [repository, digest], true)
   }
+  // Not where it is what a user pushed.
+  if (!known || (await batch.get(COMPOSED, repository, digest))) batch.put(COMPOSED, [repository, digest], {})
   await setTag(batch, repository, tag, { digest, composed: true })
 }
 
@@ -87,9 +89,12 @@ async function composeAll(batch: Batch, build: Build): Promise<void> {
 }
 
 async function removeComposed(batch: Batch, repository: Repository): Promise<void> {
-  for await (const { key } of batch.scan(COMPOSED, [repository])) {
-    batch.del(COMPOSED, key)
-    batch.del(MANIFESTS, key)
-    batch.del(MANIFEST_BYTES, key)
-  }
+  for await (const { key } of batch.scan(COMPOSED, [repository])) removeIndex(batch, key)
+}
+
+/** Takes out an index that the registry composed. */
+export function removeIndex(batch: Batch, key: readonly [repository: string, digest: string]): void {
+  batch.del(COMPOSED, key)
+  batch.del(MANIFESTS, key)
+  batch.del(MANIFEST_BYTES, key)
 }

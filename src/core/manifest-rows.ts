@@ -15,6 +15,7 @@ import { artifactTypeOf, type Descriptor, type Manifest } from '../oci/manifest.
 import type { Repository } from '../oci/name.ts'
 import { claimsOf, removeClaim } from './claims.ts'
 import { compose } from './composed-tags.ts'
+import { addReferences, removeReferences } from './references.ts'
 import { unsetTag } from './tag-rows.ts'
 
 /** A manifest on its way in: what was pushed, and what it says. */
@@ -41,6 +42,7 @@ export async function putManifest(
   batch.put(MANIFEST_BYTES, [repository, digest], bytes)
   // What a user pushes is the user's from then on.
   if (composed) batch.del(COMPOSED, [repository, digest])
+  await addReferences(batch, repository, digest, manifest)
   if (row.subject) {
     const descriptor = referrer(manifest, digest, bytes.length)
     batch.put(REFERRERS, [repository, row.subject, digest], descriptor)
@@ -53,12 +55,13 @@ export async function putManifest(
 export async function removeManifest(
   batch: Batch,
   repository: Repository,
-  digest: Digest,
+  { digest, manifest }: Pushed,
   row: ManifestRow,
 ): Promise<void> {
   batch.del(MANIFESTS, [repository, digest])
   batch.del(MANIFEST_BYTES, [repository, digest])
   batch.del(COMPOSED, [repository, digest])
+  removeReferences(batch, repository, digest, manifest)
   if (row.subject) {
     batch.del(REFERRERS, [repository, row.subject, digest])
     batch.del(REFERRERS_BY_TYPE, [repository, row.subject, row.artifactType ?? '', digest])

@@ -7,7 +7,7 @@ import { type Descriptor, type Manifest, parseManifest } from '../oci/manifest.t
 import { isNonDistributable } from '../oci/media-types.ts'
 import type { Repository, Tag } from '../oci/name.ts'
 import { signatureForSubject } from '../oci/plugin-artifact.ts'
-import { amongPlugins, changeRepositories } from './changes.ts'
+import { amongPlugins, changeRepositories, keepingBytes } from './changes.ts'
 import { compose } from './composed-tags.ts'
 import { type Pushed, putManifest, removeManifest } from './manifest-rows.ts'
 import type { Parts } from './parts.ts'
@@ -56,7 +56,7 @@ export class Manifests {
   /**
    * Stores a manifest as it is and points the tags at it, all at once.
    * Throws `MANIFEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `DIGEST_INVALID`, `PRECONDITION_FAILED`,
-   * and for plugins `PLUGIN_INVALID`, `PLUGIN_TOO_LARGE`, `SIGNATURE_INVALID`; then nothing has changed.
+   * `STORAGE_FULL`, and for plugins `PLUGIN_INVALID`, `PLUGIN_TOO_LARGE`, `SIGNATURE_INVALID`; then nothing has changed.
    */
   async put(
     repository: Repository,
@@ -70,20 +70,46 @@ export class Manifests {
     if (isDigest(reference) && digest !== reference) {
       throw new RegistryError('DIGEST_INVALID', { detail: { expected: reference, received: digest } })
     }
-    const { index } = this.#parts
+    const { index, store } = this.#parts
+    await store.admit()
     await this.#checkReferences(index, repository, manifest)
     const examined = await this.#examine({ digest, bytes, manifest })
-    const subject = await this.#signedBy(repository, manifest)
-    if (subject) checkSignature(this.#parts, subject.found, signatureForSubject(manifest) ?? '')
-    await this.#change(repository, examined.found.length > 0 || subject !== undefined, async batch => {
+    const signature = signatureForSubject(manifest)
+    const early = await this.#signedBy(repository, manifest)
+    if (early) checkSignature(this.#parts, early.found, signature ?? '')
+    const change = async (batch: Batch) => {
       await this.#checkReferences(batch, repository, manifest)
       if (!isDigest(reference)) await checkConditions(batch, repository, reference, conditions)
       await this.add(batch, repository, examined)
       for (const tag of isDigest(reference) ? tags : [reference])
         await setTag(batch, repository, tag, { digest })
+      // Looked for again: a subject that came in between has not seen this signature.
+      const subject = early ?? (await this.#signedBy(repository, manifest))
+      if (subject && !early) checkSignature(this.#parts, subject.found, signature ?? '')
+      if (subject) await this.#reclaim(batch, repository, subject)
+    }
+    const plugins = examined.found.length > 0 || signature !== undefined
+    const unpacked = examined.found.filter(({ bytes }) => bytes).map(({ binary }) => binary)
+    await keepingBytes(index, unpacked, () => this.#change(repository, plugins, change))
+    return { digest, subject: manifest.subject?.digest }
+  }
+
+  /**
+   * Puts back a manifest that was pushed at that time, in nanoseconds, with all that follows from it.
+   * What was accepted once is not refused: a plugin whose key is no longer known, or that is not understood any more,
+   * is kept and not listed.
+   */
+  async restore(repository: Repository, pushed: Pushed, time: bigint): Promise<void> {
+    const { found } = await this.#examine(pushed).catch(error => {
+      if (error instanceof RegistryError) return { found: [] }
+      throw error
+    })
+    const subject = await this.#signedBy(repository, pushed.manifest)
+    await this.#change(repository, true, async batch => {
+      await putManifest(batch, repository, pushed, time)
+      await claimPlugins(batch, this.#parts, repository, pushed, found, time, 'keep')
       if (subject) await this.#reclaim(batch, repository, subject)
     })
-    return { digest, subject: manifest.subject?.digest }
   }
 
   /** Part of a larger change: a manifest, and what follows from the plugins in it. */
@@ -114,7 +140,7 @@ export class Manifests {
     const row = await batch.get(MANIFESTS, repository, digest)
     if (!pushed || !row) return false
     const subject = await this.#signedBy(repository, pushed.manifest)
-    await removeManifest(batch, repository, digest, row)
+    await removeManifest(batch, repository, pushed, row)
     if (subject) await this.#reclaim(batch, repository, subject)
     return true
   }
@@ -131,10 +157,10 @@ export class Manifests {
     return subject && this.#examine(subject)
   }
 
-  /** A signature has come or gone: the subject's plugins stand anew. */
+  /** A signature has come or gone: the subject's plugins stand anew. They are stored already, so none is refused. */
   async #reclaim(batch: Batch, repository: Repository, { pushed, found }: Examined): Promise<void> {
     const row = await batch.get(MANIFESTS, repository, pushed.digest)
-    if (row) await claimPlugins(batch, this.#parts, repository, pushed, found, BigInt(row.pushed))
+    if (row) await claimPlugins(batch, this.#parts, repository, pushed, found, BigInt(row.pushed), 'keep')
   }
 
   /** One atomic change of a repository, and of the plugin listing where plugins are in it. */
@@ -151,7 +177,9 @@ export class Manifests {
     if (manifest.kind === 'image') {
       for (const blob of [manifest.config, ...manifest.layers]) {
         if (isNonDistributable(blob.mediaType)) continue
-        if (!(await reader.get(LINKS, repository, blob.digest))) missing.push(blob)
+        const link = isDigest(blob.digest) && (await reader.get(LINKS, repository, blob.digest))
+        // What is held may have been damaged since.
+        if (!link || !(await this.#parts.store.stat(blob.digest as Digest))) missing.push(blob)
       }
     } else {
       for (const child of manifest.manifests) {

@@ -1,12 +1,13 @@
 import type { Index } from '../index/contract.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { PluginDescriptor } from '../plugin/descriptor.ts'
+import type { Examination } from '../plugin/examine.ts'
 import type { Verifier } from '../signature/verifier.ts'
 import type { BlobStore } from '../store/contract.ts'
 
-/** Descriptors out of a plugin binary; rejects with a PluginError. */
+/** Reads plugin binaries without holding up the rest; best off with bytes in shared memory (lib/shared.ts). */
 export interface Analyzer {
-  analyze(file: Uint8Array): Promise<readonly PluginDescriptor[]>
+  /** Throws `PluginError`; `TOOMANYREQUESTS` where too many are waiting. */
+  examine(file: Uint8Array): Promise<Examination>
 }
 
 export interface Policy {
@@ -18,6 +19,10 @@ export interface Policy {
   readonly requireSignature: boolean
   /** Takes a manifest although blobs or manifests that it references are not here. */
   readonly sparseManifests: boolean
+  /** How long an upload may lie without a byte, in milliseconds. */
+  readonly uploadTtl: number
+  /** How long what nothing needs stays, in milliseconds. */
+  readonly gcGrace: number
 }
 
 /** What the rules stand on; made once, in compose.ts. */

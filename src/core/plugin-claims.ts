@@ -6,10 +6,11 @@ import type { Repository } from '../oci/name.ts'
 import { createdOf, SIGNATURE_ANNOTATION, SIGNATURE_TYPE } from '../oci/plugin-artifact.ts'
 import { keepBlob } from './blobs.ts'
 import { addClaim, claimsOf, removeClaim } from './claims.ts'
+import { keepFacts } from './facts.ts'
 import type { Pushed } from './manifest-rows.ts'
 import type { Parts } from './parts.ts'
 import type { FoundPlugin } from './recognition.ts'
-import { judge, type Standing } from './signatures.ts'
+import { judge, type Standing, type Unfit } from './signatures.ts'
 import { storeBytes } from './store-bytes.ts'
 
 /**
@@ -23,6 +24,7 @@ export async function claimPlugins(
   { digest, bytes, manifest }: Pushed,
   found: readonly FoundPlugin[],
   pushed: bigint,
+  unfit: Unfit = 'refuse',
 ): Promise<void> {
   const at = { repository, manifest: { mediaType: manifest.mediaType, digest, size: bytes.length } }
   const before = new Map((await claimsOf(batch, repository, at.manifest)).map(claim => [claim.binary, claim]))
@@ -32,7 +34,7 @@ export async function claimPlugins(
   for (const plugin of found) {
     const row: ClaimRow = {
       size: plugin.size,
-      ...(await standingOf(batch, parts, repository, digest, plugin)),
+      ...(await standingOf(batch, parts, repository, digest, plugin, unfit)),
       created: created.toString(),
       pushed: pushed.toString(),
       descriptors: plugin.descriptors,
@@ -41,11 +43,12 @@ export async function claimPlugins(
     if (JSON.stringify(old?.row) === JSON.stringify(row)) continue
     if (old) await removeClaim(batch, old)
     if (plugin.bytes) {
-      await storeBytes(parts.store, plugin.bytes)
+      await storeBytes(parts.store, plugin.bytes, plugin.binary)
       keepBlob(batch, repository, plugin.binary, plugin.size)
     }
     await addClaim(batch, { binary: plugin.binary, row, ...at })
   }
+  for (const { binary, facts } of found) keepFacts(batch, binary, facts)
 }
 
 /** Refuses a signature that fits none of the plugins that it was sent for. Throws `SIGNATURE_INVALID`. */
@@ -61,12 +64,13 @@ async function standingOf(
   repository: Repository,
   manifest: string,
   { binary, signature }: FoundPlugin,
+  unfit: Unfit,
 ): Promise<Standing> {
-  if (signature === undefined) {
+  if (signature === undefined || (unfit === 'keep' && !parts.verifier.verify(binary, signature))) {
     for (const { row } of await batch.page(REFERRERS_BY_TYPE, [repository, manifest, SIGNATURE_TYPE])) {
       const later = row.annotations?.[SIGNATURE_ANNOTATION]
       if (later !== undefined && parts.verifier.verify(binary, later)) return judge(parts, binary, later)
     }
   }
-  return judge(parts, binary, signature)
+  return judge(parts, binary, signature, unfit)
 }

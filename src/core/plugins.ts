@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { CLAIMS, FILES, type FileRow, type VariantRow } from '../index/tables.ts'
 import { rfc3339 } from '../lib/clock.ts'
+import { limited } from '../lib/limited.ts'
+import { readShared } from '../lib/shared.ts'
 import { type Digest, hexOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { parseManifest } from '../oci/manifest.ts'
 import { type Repository, repositoryOf } from '../oci/name.ts'
 import { type Document, pluginArtifact } from '../oci/plugin-artifact.ts'
-import type { PluginDescriptor } from '../plugin/descriptor.ts'
+import type { Examination } from '../plugin/examine.ts'
+import { ANALYZER_VERSION, type BinaryFacts } from '../plugin/facts.ts'
 import type { BlobHandle, Upload } from '../store/contract.ts'
 import { keepBlob } from './blobs.ts'
-import { amongPlugins, changeRepositories } from './changes.ts'
+import { amongPlugins, changeRepositories, keepingBytes } from './changes.ts'
+import { type Compatibility, compatibleBuilds } from './compatible-builds.ts'
+import { factsOfBinary } from './facts.ts'
+import type { Host } from './host.ts'
 import type { Manifests } from './manifests.ts'
 import type { Parts } from './parts.ts'
 import { judge } from './signatures.ts'
@@ -41,6 +47,25 @@ export class Plugins {
     throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
   }
 
+  /** The facts in the binary, see docs/analysis.md. Throws `PLUGIN_UNKNOWN`, also where they cannot be read. */
+  async analysis(digest: Digest): Promise<{ digest: string; analyzer: number } & BinaryFacts> {
+    await this.metadata(digest)
+    const facts = await factsOfBinary(this.#parts, digest)
+    if (facts) return { digest: hexOf(digest), analyzer: ANALYZER_VERSION, ...facts }
+    throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
+  }
+
+  /** Which builds of a plugin would be loaded there, see docs/compatibility.md. */
+  compatible(name: string, host: Host, skip: number, limit: number): Promise<Compatibility> {
+    return compatibleBuilds(this.#parts, name, host, skip, limit)
+  }
+
+  /** Throws `PLUGIN_UNKNOWN` where the bytes of such a size are gone, though listed. */
+  async check(digest: Digest, size: number): Promise<void> {
+    if ((await this.#parts.store.stat(digest))?.size === size) return
+    throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
+  }
+
   /** Throws `PLUGIN_UNKNOWN`. */
   async open(digest: Digest): Promise<BlobHandle> {
     await this.metadata(digest)
@@ -63,8 +88,10 @@ export class Plugins {
   /** Takes in a binary to look at; what is not published must be aborted. Throws `PLUGIN_TOO_LARGE`. */
   async stage(body: AsyncIterable<Uint8Array>): Promise<Upload> {
     const upload = await this.#parts.store.begin(randomUUID())
+    const max = this.#parts.policy.maxPluginSize
+    const tooLarge = () => new RegistryError('PLUGIN_TOO_LARGE', { detail: { limit: max } })
     try {
-      await upload.append(body, { max: this.#parts.policy.maxPluginSize })
+      await upload.append(limited(body, max, tooLarge), { max })
       return upload
     } catch (error) {
       await upload.abort()
@@ -75,18 +102,20 @@ export class Plugins {
   /**
    * Publishes the staged binary: the blob, an artifact in the repository of each plugin in it, and the listing.
    * False where it is published already; the first signature stays.
-   * Throws `SIGNATURE_INVALID` and `PluginError`; nothing is left behind then.
+   * Throws `SIGNATURE_INVALID`, `TOOMANYREQUESTS` and `PluginError`; nothing is left behind then.
    */
   async publish(upload: Upload, signature: string): Promise<boolean> {
     const digest = await upload.digest('sha256')
     const { signature: kept } = judge(this.#parts, digest, signature)
-    const bytes = Buffer.concat(await upload.read().toArray(), upload.size)
-    const descriptors = await this.#parts.analyzer.analyze(bytes)
+    const bytes = await readShared(upload.read(), upload.size)
+    const examination = await this.#parts.analyzer.examine(bytes)
     return amongPlugins(this.#parts.index, async () => {
-      if (await this.#parts.index.get(FILES, hexOf(digest))) return false
-      const { size } = await upload.commit(digest)
-      const binary = { digest, size, descriptors }
-      await this.#publish(binary, kept)
+      if (await this.#parts.index.get(FILES, hexOf(digest))) {
+        // The bytes all the same: those that are here may have been damaged.
+        await upload.commit(digest)
+        return false
+      }
+      await this.#publish(upload, { digest, size: upload.size, ...examination }, kept)
       return true
     })
   }
@@ -106,25 +135,32 @@ export class Plugins {
   }
 
   async #publish(
-    binary: { digest: Digest; size: number; descriptors: readonly PluginDescriptor[] },
+    upload: Upload,
+    binary: { digest: Digest; size: number } & Examination,
     signature: string,
   ): Promise<void> {
+    const { index, store } = this.#parts
     const created = rfc3339(this.#parts.clock.now())
     const homes = new Map<Repository, { config: Document; manifest: Document }>()
     for (const plugin of binary.descriptors) {
       const home = repositoryOf(plugin.name)
       if (!homes.has(home)) homes.set(home, pluginArtifact(binary, plugin, signature, created))
     }
-    for (const { config } of homes.values()) await storeBytes(this.#parts.store, config.bytes)
-    await changeRepositories(this.#parts.index, [...homes.keys()], async batch => {
-      for (const [repository, { config, manifest }] of homes) {
-        keepBlob(batch, repository, binary.digest, binary.size)
-        keepBlob(batch, repository, config.descriptor.digest, config.descriptor.size)
-        const { digest, mediaType } = manifest.descriptor
-        const pushed = { digest, bytes: manifest.bytes, manifest: parseManifest(manifest.bytes, mediaType) }
-        const found = { binary: binary.digest, ...binary, signature, bytes: undefined }
-        await this.#manifests.add(batch, repository, { pushed, found: [found] })
-      }
+    const configs = [...homes.values()].map(({ config }) => config)
+    const digests = [binary.digest, ...configs.map(({ descriptor }) => descriptor.digest)]
+    await keepingBytes(index, digests, async () => {
+      await upload.commit(binary.digest)
+      for (const { bytes } of configs) await storeBytes(store, bytes)
+      await changeRepositories(index, [...homes.keys()], async batch => {
+        for (const [repository, { config, manifest }] of homes) {
+          keepBlob(batch, repository, binary.digest, binary.size)
+          keepBlob(batch, repository, config.descriptor.digest, config.descriptor.size)
+          const { digest, mediaType } = manifest.descriptor
+          const pushed = { digest, bytes: manifest.bytes, manifest: parseManifest(manifest.bytes, mediaType) }
+          const found = { binary: binary.digest, ...binary, signature, bytes: undefined }
+          await this.#manifests.add(batch, repository, { pushed, found: [found] })
+        }
+      })
     })
   }
 }

@@ -1,21 +1,22 @@
+import { setImmediate } from 'node:timers/promises'
 import { TarError, tarFiles } from '../archive/tar-files.ts'
-import { type Digest, digestOf, isDigest } from '../oci/digest.ts'
+import { readShared } from '../lib/shared.ts'
+import { algorithmOf, type Digest, Hasher, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Descriptor, ImageManifest } from '../oci/manifest.ts'
 import { DOCKER_CONFIG, OCI_CONFIG } from '../oci/media-types.ts'
 import { PLUGIN_BINARY, signatureOf } from '../oci/plugin-artifact.ts'
 import { isBinary } from '../plugin/analyze.ts'
-import type { PluginDescriptor } from '../plugin/descriptor.ts'
 import { PluginError } from '../plugin/error.ts'
+import type { Examination } from '../plugin/examine.ts'
 import type { BlobHandle, BlobStore } from '../store/contract.ts'
 import type { Parts } from './parts.ts'
 
 /** A memflow binary in a manifest. */
-export interface FoundPlugin {
+export interface FoundPlugin extends Examination {
   /** Always the sha256, which is what memflow knows it by. */
   readonly binary: Digest
   readonly size: number
-  readonly descriptors: readonly PluginDescriptor[]
   readonly signature: string | undefined
   /** The bytes, where they are not a blob under that digest yet: out of an archive, or pushed by another algorithm. */
   readonly bytes: Buffer | undefined
@@ -23,6 +24,9 @@ export interface FoundPlugin {
 
 /** Archives are looked into up to these bounds; a larger one is stored like any blob and not searched. */
 const TAR_LIMITS = { total: 256 * 1024 * 1024, entries: 1000 }
+
+/** Bytes that are hashed in a fraction of a millisecond. */
+const PART = 256 * 1024
 
 /**
  * The plugins in an artifact: layers that are memflow binaries by their first bytes, and those in tar and tar+gzip layers.
@@ -50,7 +54,7 @@ async function* inLayer(parts: Parts, layer: Descriptor): AsyncIterable<Unsigned
   if (!head) return
   const claimed = layer.mediaType === PLUGIN_BINARY
   if (claimed || isBinary(head)) {
-    const plugin = await analyze(parts, layer.digest, claimed)
+    const plugin = await examine(parts, layer.digest, claimed)
     if (plugin) yield plugin
   } else if (isTar(head) || isGzip(head)) {
     const handle = await parts.store.open(layer.digest)
@@ -58,7 +62,7 @@ async function* inLayer(parts: Parts, layer: Descriptor): AsyncIterable<Unsigned
   }
 }
 
-async function analyze(parts: Parts, layer: Digest, claimed: boolean): Promise<Unsigned | undefined> {
+async function examine(parts: Parts, layer: Digest, claimed: boolean): Promise<Unsigned | undefined> {
   const { analyzer, policy, store } = parts
   const size = (await store.stat(layer))?.size ?? 0
   if (size > policy.maxPluginSize) {
@@ -67,9 +71,9 @@ async function analyze(parts: Parts, layer: Digest, claimed: boolean): Promise<U
   }
   const bytes = (await read(store, layer, size)) ?? Buffer.alloc(0)
   try {
-    const descriptors = await analyzer.analyze(bytes)
-    const binary = digestOf(bytes)
-    return { binary, size: bytes.length, descriptors, bytes: binary === layer ? undefined : bytes }
+    const examination = await analyzer.examine(bytes)
+    const binary = algorithmOf(layer) === 'sha256' ? layer : await sha256(bytes)
+    return { binary, size: bytes.length, ...examination, bytes: binary === layer ? undefined : bytes }
   } catch (error) {
     if (!(error instanceof PluginError)) throw error
     // Any library may be pushed; only what calls itself a plugin has to be one.
@@ -90,8 +94,8 @@ async function* inTar(
   const limits = { ...TAR_LIMITS, file: policy.maxPluginSize }
   try {
     for await (const { bytes } of tarFiles(handle.read(), { gzip, wanted: isBinary, limits })) {
-      const descriptors = await analyzer.analyze(bytes).catch(none)
-      if (descriptors.length > 0) yield { binary: digestOf(bytes), size: bytes.length, descriptors, bytes }
+      const examination = await analyzer.examine(bytes).catch(none)
+      if (examination) yield { binary: await sha256(bytes), size: bytes.length, ...examination, bytes }
     }
   } catch (error) {
     // What cannot be unpacked is no plugin, and a blob like any other.
@@ -99,9 +103,18 @@ async function* inTar(
   }
 }
 
-function none(error: unknown): readonly PluginDescriptor[] {
-  if (error instanceof PluginError) return []
-  throw error
+function none(error: unknown): undefined {
+  if (!(error instanceof PluginError)) throw error
+}
+
+/** By and by: a hash of a large file at once would hold up every request. */
+async function sha256(bytes: Uint8Array): Promise<Digest> {
+  const hasher = new Hasher()
+  for (let at = 0; at < bytes.length; at += PART) {
+    hasher.update(bytes.subarray(at, at + PART))
+    await setImmediate()
+  }
+  return hasher.digest()
 }
 
 /** The first bytes of the blob, at most `max`. */
@@ -109,10 +122,9 @@ async function read(store: BlobStore, digest: Digest, max: number): Promise<Buff
   const handle = await store.open(digest)
   if (!handle) return undefined
   const size = Math.min(handle.size, max)
-  const chunks: Buffer[] = []
-  if (size === 0) await handle.close()
-  else for await (const chunk of handle.read({ start: 0, end: size - 1 })) chunks.push(chunk)
-  return Buffer.concat(chunks, size)
+  if (size > 0) return await readShared(handle.read({ start: 0, end: size - 1 }), size)
+  await handle.close()
+  return Buffer.alloc(0)
 }
 
 /** POSIX ustar and GNU tar both have `ustar` at 257. */

@@ -1,4 +1,5 @@
 import { Blobs } from './blobs.ts'
+import { Collector } from './collector.ts'
 import { Discovery } from './discovery.ts'
 import { Manifests } from './manifests.ts'
 import type { Parts } from './parts.ts'
@@ -12,6 +13,7 @@ export class Registry {
   readonly manifests: Manifests
   readonly discovery: Discovery
   readonly plugins: Plugins
+  readonly collector: Collector
   readonly #parts: Parts
 
   constructor(parts: Parts) {
@@ -21,6 +23,7 @@ export class Registry {
     this.manifests = new Manifests(parts)
     this.discovery = new Discovery(parts)
     this.plugins = new Plugins(parts, this.manifests)
+    this.collector = new Collector(parts)
   }
 
   /** Rejects, saying why, where storage or index do not work. */

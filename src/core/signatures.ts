@@ -12,14 +12,22 @@ export interface Standing {
   readonly listed: boolean
 }
 
+/** What becomes of a plugin whose signature is wrong, or missing and required: refused, or kept and not listed. */
+export type Unfit = 'refuse' | 'keep'
+
 /**
  * Judges the signature that came with a plugin binary.
  * Throws `SIGNATURE_INVALID` where it is wrong, or missing and required. Without keys nothing can be verified:
  * all is listed, and has no key to vouch for it.
  */
-export function judge({ verifier, policy }: Parts, binary: Digest, signature: string | undefined): Standing {
+export function judge(
+  { verifier, policy }: Parts,
+  binary: Digest,
+  signature: string | undefined,
+  unfit: Unfit = 'refuse',
+): Standing {
   if (signature === undefined) {
-    if (verifier.configured && policy.requireSignature) {
+    if (verifier.configured && policy.requireSignature && unfit === 'refuse') {
       throw new RegistryError('SIGNATURE_INVALID', {
         message:
           'Signature error: file signature is required; sign the binary and add it as io.memflow.plugin.signature',
@@ -29,6 +37,7 @@ export function judge({ verifier, policy }: Parts, binary: Digest, signature: st
     return { signature: '', listed: !verifier.configured }
   }
   const verdict = verifier.verify(binary, signature)
+  if (!verdict && unfit === 'keep') return { signature: '', listed: false }
   if (!verdict) throw new RegistryError('SIGNATURE_INVALID', { detail: { binary } })
   return { signature: verdict.signature, listed: true, ...(verdict.key && { key: verdict.key.fingerprint }) }
 }

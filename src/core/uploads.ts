@@ -49,8 +49,7 @@ export class Uploads {
   async finish(repository: Repository, session: string, chunk: Chunk, digest: Digest): Promise<void> {
     const upload = await this.#resume(repository, session)
     await this.#append(upload, chunk)
-    const { size } = await upload.commit(digest)
-    await this.#blobs.keep(repository, digest, size)
+    await this.#blobs.commit(repository, upload, digest)
   }
 
   /** A whole blob in one request. Throws `DIGEST_INVALID`, `BLOB_TOO_LARGE`; nothing is left behind then. */
@@ -59,7 +58,8 @@ export class Uploads {
     try {
       await this.finish(repository, session, { body }, digest)
     } catch (error) {
-      await this.cancel(repository, session)
+      // Where it is a blob already there is nothing to cancel; what went wrong is what is told.
+      await this.cancel(repository, session).catch(() => {})
       throw error
     }
   }

@@ -46,7 +46,7 @@ export async function findVariants(
     const exact = await some(inOrder(reader, name, filter, version), filter, wanted)
     found = sort([...exact, ...(await all(byDigest(reader, name, versionAsDigest), filter))])
   } else {
-    found = await some(inOrder(reader, name, filter), filter, wanted)
+    found = await some(inOrder(reader, name, filter, versionAsDigest ? undefined : version), filter, wanted)
   }
   return found.slice(skip, wanted).map(({ row }) => row)
 }

@@ -3,6 +3,7 @@ import { jwtVerify, SignJWT } from 'jose'
 import type { Context } from 'koa'
 import { RegistryError } from '../oci/errors.ts'
 import { covers, formatScope, type Grant, parseScopes, readOnly } from './grant.ts'
+import { parametersOf } from './parameters.ts'
 
 const SERVICE = 'memflow-registry'
 
@@ -52,7 +53,7 @@ export class Access {
 
   /** The answer of the token endpoint: what was asked for to who has the secret, of it the pulling to anybody. */
   async issue(ctx: Context): Promise<object> {
-    const asked = parseScopes(ctx.URL.searchParams.getAll('scope'))
+    const asked = parseScopes(parametersOf(ctx).getAll('scope'))
     const access = (await this.#rightOf(ctx)) === 'all' ? asked : readOnly(asked)
     const now = Math.floor(Date.now() / 1000)
     const token = await new SignJWT({ access })

@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Access } from './access.ts'
 import { renderErrors } from './errors.ts'
+import { garbageApi } from './garbage.ts'
 import { memflowApi, refuseMethod } from './memflow/routes.ts'
 import { ociApi } from './oci/dispatch.ts'
 import { opsApi } from './ops.ts'
@@ -16,15 +17,18 @@ export function createApp(
   options: { maxPluginSize: number },
 ): Koa {
   const app = new Koa()
-  app.on('error', error => log.error({ err: error }, 'request failed'))
+  // Koa tells of broken connections too; what is to be known of them is logged where errors are rendered.
+  app.on('error', error => {
+    if (!error.headerSent) log.error({ err: error }, 'request failed')
+  })
   app.use(renderErrors(log))
   app.use(everywhere)
   app.use(ociApi(registry, access))
-  app.use(checkPath)
   app.use(notFound)
   app.use(refuseMethod)
   app.use(memflowApi(registry, access, options.maxPluginSize).routes())
   app.use(opsApi(registry, access).routes())
+  app.use(garbageApi(registry, access, log).routes())
   return app
 }
 
@@ -32,16 +36,6 @@ export function createApp(
 async function everywhere(ctx: Context, next: Next): Promise<void> {
   ctx.set('X-Content-Type-Options', 'nosniff')
   if (ctx.method === 'GET' || ctx.method === 'HEAD') ctx.set('Access-Control-Allow-Origin', '*')
-  await next()
-}
-
-/** The router takes what it cannot decode as it is; such a path names nothing. */
-async function checkPath(ctx: Context, next: Next): Promise<void> {
-  try {
-    decodeURIComponent(ctx.path)
-  } catch {
-    throw new RegistryError('BAD_REQUEST', { message: 'the path is not valid UTF-8 in percent-encoding' })
-  }
   await next()
 }
 

@@ -8,12 +8,19 @@ export function declaredLength(ctx: Context): number | undefined {
   return ctx.req.headers['transfer-encoding'] === undefined ? 0 : undefined
 }
 
-/** The request's body. A client that waits for `100 Continue` is told to go on now, when nothing speaks against its request. */
+/**
+ * The request's body. A client that waits for `100 Continue` is told to go on when the first bytes are wanted:
+ * whoever answers with a final status instead saves the client the upload (RFC 9110, 10.1.1).
+ */
 export function bodyOf(ctx: Context): AsyncIterable<Buffer> {
-  // RFC 9110, 10.1.1: whoever answers with a final status instead saves the client the upload.
-  if (/^100-continue$/i.test(ctx.req.headers.expect ?? '') && !ctx.res.headersSent) ctx.res.writeContinue()
-  // Who stops reading early must still be able to answer.
-  return ctx.req.iterator({ destroyOnReturn: false })
+  return {
+    [Symbol.asyncIterator]() {
+      if (/^100-continue$/i.test(ctx.req.headers.expect ?? '') && !ctx.res.headersSent)
+        ctx.res.writeContinue()
+      // Who stops reading early must still be able to answer.
+      return ctx.req.iterator({ destroyOnReturn: false })
+    },
+  }
 }
 
 /** A body that must fit into `max` bytes of memory. Throws what `tooLarge` makes, before the body is read where its length is declared. */

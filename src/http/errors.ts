@@ -11,9 +11,9 @@ export function renderErrors(log: Logger) {
       await next()
     } catch (error) {
       // The client has gone, or has had a part of the answer: a cut connection is all that can still be told.
-      const { destroyed } = ctx.req.socket
-      if (destroyed || ctx.res.headersSent) {
-        if (!destroyed) log.warn({ err: error, url: ctx.url }, 'an answer was cut off')
+      if (ctx.req.socket.destroyed || ctx.res.headersSent) {
+        if (isOurs(error))
+          log.error({ err: error, method: ctx.method, url: ctx.url }, 'an answer was cut off')
         ctx.res.destroy()
         ctx.respond = false
         return
@@ -21,6 +21,13 @@ export function renderErrors(log: Logger) {
       await render(ctx, known(error, ctx, log))
     }
   }
+}
+
+const CLIENT_HAS_GONE = new Set<string | undefined>(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
+
+/** Whether somebody has to know, though no client can be told. */
+function isOurs(error: unknown): boolean {
+  return error instanceof RegistryError ? error.status >= 500 : !CLIENT_HAS_GONE.has(errno(error))
 }
 
 function known(error: unknown, ctx: Context, log: Logger): RegistryError {

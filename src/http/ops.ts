@@ -1,8 +1,9 @@
 import Router from '@koa/router'
 import type { Registry } from '../core/registry.ts'
+import { RegistryError } from '../oci/errors.ts'
 import type { Access } from './access.ts'
 
-/** What operators and login flows ask. */
+/** What operators, their machines and login flows ask. */
 export function opsApi(registry: Registry, access: Access): Router {
   const router = new Router({ sensitive: true, strict: true })
 
@@ -14,6 +15,19 @@ export function opsApi(registry: Registry, access: Access): Router {
     } catch {
       ctx.status = 503
       ctx.body = '{"Error":"database unhealthy"}'
+    }
+  })
+
+  /** For what sends requests here: whether all kinds of them are answered, and why not. */
+  router.get('/ready', async ctx => {
+    ctx.set('Content-Type', 'application/json')
+    try {
+      await registry.check()
+      ctx.body = '"Ok"'
+    } catch (error) {
+      ctx.status = 503
+      ctx.set('Content-Type', 'text/plain; charset=utf-8')
+      ctx.body = error instanceof RegistryError ? error.message : 'the index does not work'
     }
   })
 

@@ -10,10 +10,12 @@ export interface Content {
   /** In bytes. */
   readonly size: number
   readonly open: () => Promise<BlobHandle>
+  /** Throws where `open` would; for who asks without wanting the bytes. */
+  readonly check: () => Promise<void>
 }
 
 /** Answers GET and HEAD with bytes, in full or in part, or that the client has them already (RFC 9110, 13 and 14). */
-export async function sendContent(ctx: Context, { digest, size, open }: Content): Promise<void> {
+export async function sendContent(ctx: Context, { digest, size, open, check }: Content): Promise<void> {
   ctx.set('ETag', `"${digest}"`)
   ctx.set('Accept-Ranges', 'bytes')
   ctx.set('Cache-Control', IMMUTABLE)
@@ -27,6 +29,7 @@ export async function sendContent(ctx: Context, { digest, size, open }: Content)
   const length = range ? range.end - range.start + 1 : size
   if (range) ctx.set('Content-Range', `bytes ${range.start}-${range.end}/${size}`)
   if (ctx.method === 'HEAD') {
+    await check()
     ctx.status = 200
     ctx.set('Content-Length', String(length))
     return
@@ -41,7 +44,8 @@ export async function sendContent(ctx: Context, { digest, size, open }: Content)
     await handle.close()
     ctx.res.end()
   } else {
-    await pipeline(handle.read(range), ctx.res)
+    // The range in any case: a file that has been cut short must not pass for a shorter blob.
+    await pipeline(handle.read(range ?? { start: 0, end: size - 1 }), ctx.res)
   }
 }
 

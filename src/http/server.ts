@@ -10,6 +10,7 @@ export function createHttpServer(app: Koa): Server {
   const answer = app.callback()
   const handle = (req: IncomingMessage, res: ServerResponse) => {
     if (hosts(req) > 1) refuse(req.socket, 400, 'the request has several Host headers')
+    else if (!isTarget(req.url ?? '')) refuse(req.socket, 400, 'the target of the request is not a URL')
     else answer(req, res)
   }
   const server = createServer({ maxHeaderSize: 32 * 1024, headersTimeout: 30_000, requestTimeout: 0 }, handle)
@@ -45,10 +46,29 @@ function hosts({ rawHeaders }: IncomingMessage): number {
     .length
 }
 
-/** Takes no more requests and resolves when those under way are answered. */
-export function closeServer(server: Server): Promise<void> {
+/** RFC 9112, 3.2: a path, the whole URL (which proxies send), or `*`. What is none, Koa fails on. */
+function isTarget(url: string): boolean {
+  return url.startsWith('/') || url === '*' || URL.canParse(url)
+}
+
+/** How long requests under way may take once the server is to stop, in milliseconds. */
+const LAST_ORDERS = 15_000
+
+/** Takes no more requests and resolves when those under way are answered, or cut off at the limit. */
+export function closeServer(server: Server, limit = LAST_ORDERS): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.close(error => (error ? reject(error) : resolve()))
-    server.closeIdleConnections()
+    const late = setTimeout(() => server.closeAllConnections(), limit)
+    // Who asks once more on a connection that it has is answered, and told that it is the last time.
+    server.prependListener('request', (_, res) => {
+      res.shouldKeepAlive = false
+    })
+    // A connection falls idle when its last answer is out, and its client would keep it for as long as it may.
+    const sweep = setInterval(() => server.closeIdleConnections(), 50)
+    server.close(error => {
+      clearInterval(sweep)
+      clearTimeout(late)
+      if (error) reject(error)
+      else resolve()
+    })
   })
 }

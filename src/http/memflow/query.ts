@@ -32,6 +32,8 @@ const FIELDS: Record<string, (text: string, into: Draft) => void> = {
     into.fileType = variant(text, FILE_TYPES, FILE_TYPES)
   },
   architecture: (text, into) => {
+    // The one that carries a number, which the original knew and no query can spell.
+    if (text === 'unknown') throw refused('architecture.unknown: expected unit variant')
     into.architecture = variant(text, ARCHITECTURES, ['unknown', ...ARCHITECTURES])
   },
   digest: narrow,

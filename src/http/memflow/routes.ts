@@ -7,7 +7,9 @@ import { PluginError } from '../../plugin/error.ts'
 import type { Access } from '../access.ts'
 import { sendContent } from '../send-content.ts'
 import { sendEmpty } from '../send-empty.ts'
+import { analysisRoutes } from './analysis.ts'
 import { readForm } from './form.ts'
+import { pathPart } from './path.ts'
 import { parseQuery } from './query.ts'
 
 /** The REST API that memflow's own clients speak, to the byte; its texts are the original server's. */
@@ -24,7 +26,7 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
     const rows =
       skip > Number.MAX_SAFE_INTEGER
         ? []
-        : await plugins.variants(ctx.params.name ?? '', filter, Number(skip), limit)
+        : await plugins.variants(pathPart(ctx, 'plugin_name'), filter, Number(skip), limit)
     // By hand: a 64-bit number does not survive JSON.stringify.
     ctx.set('Content-Type', 'application/json')
     ctx.body = `{"plugins":${JSON.stringify(rows)},"skip":${skip}}`
@@ -49,13 +51,16 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
   router.get('/files/:digest', async ctx => {
     const digest = digestIn(ctx)
     const { size } = await plugins.metadata(digest)
-    await sendContent(ctx, { digest, size, open: () => plugins.open(digest) })
+    const open = () => plugins.open(digest)
+    await sendContent(ctx, { digest, size, open, check: () => plugins.check(digest, size) })
   })
 
   router.get('/files/:digest/metadata', async ctx => {
     const { size: _, ...file } = await plugins.metadata(digestIn(ctx))
     json(ctx, file)
   })
+
+  analysisRoutes(router, plugins, digestIn)
 
   router.delete('/files/:digest', async ctx => {
     await access.requireWrite(ctx)
@@ -78,7 +83,7 @@ export async function refuseMethod(ctx: Context, next: Next): Promise<void> {
 }
 
 function digitsIn(ctx: Context): string {
-  return ((ctx.params.digest as string | undefined) ?? '').replace(/^sha256:/, '')
+  return pathPart(ctx, 'digest').replace(/^sha256:/, '')
 }
 
 /** Nothing but a whole digest goes further, whatever the path says. Throws `PLUGIN_UNKNOWN`. */

@@ -12,7 +12,8 @@ export function blobHandlers({ blobs }: Registry): Handlers {
         const digest = parseDigest(last)
         const size = await blobs.stat(repository, digest)
         ctx.set('Docker-Content-Digest', digest)
-        await sendContent(ctx, { digest, size, open: () => blobs.open(repository, digest) })
+        const open = () => blobs.open(repository, digest)
+        await sendContent(ctx, { digest, size, open, check: () => blobs.check(digest, size) })
       },
       DELETE: async (ctx, repository, last) => {
         await blobs.delete(repository, parseDigest(last))

@@ -3,6 +3,7 @@ import type { Registry } from '../../core/registry.ts'
 import { parseDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { OCI_INDEX } from '../../oci/media-types.ts'
+import { parametersOf } from '../parameters.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** Entries of a page where the client does not say, and at most. */
@@ -25,7 +26,7 @@ export function listHandlers({ discovery }: Registry): Handlers {
     },
     referrers: {
       GET: async (ctx, repository, last) => {
-        const artifactType = ctx.URL.searchParams.get('artifactType') ?? undefined
+        const artifactType = parametersOf(ctx).get('artifactType') ?? undefined
         const options = { artifactType, after: lastOf(ctx) }
         const { items, next } = await discovery.referrers(
           repository,
@@ -41,7 +42,7 @@ export function listHandlers({ discovery }: Registry): Handlers {
 }
 
 function limitOf(ctx: Context): number {
-  const text = ctx.URL.searchParams.get('n')
+  const text = parametersOf(ctx).get('n')
   if (text === null) return PAGE
   if (/^\d{1,15}$/.test(text)) return Math.min(Number(text), PAGE)
   throw new RegistryError('PAGE_INVALID', {
@@ -51,7 +52,7 @@ function limitOf(ctx: Context): number {
 }
 
 function lastOf(ctx: Context): string | undefined {
-  return ctx.URL.searchParams.get('last') ?? undefined
+  return parametersOf(ctx).get('last') ?? undefined
 }
 
 /** `next` is where the next page begins (RFC 8288); all other parameters stay. */

@@ -4,8 +4,9 @@ import type { Registry } from '../../core/registry.ts'
 import { isDigest, parseDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
-import { parseTag } from '../../oci/name.ts'
+import { isTag, parseTag } from '../../oci/name.ts'
 import { readBody } from '../body.ts'
+import { parametersOf } from '../parameters.ts'
 import { etags, hasAlready, IMMUTABLE } from '../send-content.ts'
 import { sendEmpty } from '../send-empty.ts'
 import type { Handlers } from './dispatch.ts'
@@ -15,7 +16,7 @@ export function manifestHandlers({ manifests }: Registry): Handlers {
   return {
     manifest: {
       GET: async (ctx, repository, last) => {
-        const reference = parseReference(last)
+        const reference = knownReference(last)
         const { digest, mediaType, bytes } = await manifests.get(repository, reference)
         ctx.set('Docker-Content-Digest', digest)
         ctx.set('ETag', `"${digest}"`)
@@ -29,7 +30,7 @@ export function manifestHandlers({ manifests }: Registry): Handlers {
       },
       PUT: async (ctx, repository, last) => {
         const reference = parseReference(last)
-        const tags = isDigest(reference) ? ctx.URL.searchParams.getAll('tag').map(parseTag) : []
+        const tags = isDigest(reference) ? parametersOf(ctx).getAll('tag').map(parseTag) : []
         const tooLarge = () =>
           new RegistryError('MANIFEST_TOO_LARGE', { detail: { limit: MAX_MANIFEST_BYTES } })
         const body = await readBody(ctx, MAX_MANIFEST_BYTES, tooLarge)
@@ -53,6 +54,12 @@ export function manifestHandlers({ manifests }: Registry): Handlers {
 /** A colon is in every digest and in no tag. */
 function parseReference(text: string): Reference {
   return text.includes(':') ? parseDigest(text) : parseTag(text)
+}
+
+/** The same for reading: what can be no tag names no manifest (distribution-spec, Pulling manifests: 404). */
+function knownReference(text: string): Reference {
+  if (text.includes(':') || isTag(text)) return parseReference(text)
+  throw new RegistryError('MANIFEST_UNKNOWN', { detail: { reference: text.slice(0, 128) } })
 }
 
 /** RFC 9110, 13.1.1 and 13.1.2: If-Match compares strongly, If-None-Match weakly. */

@@ -6,6 +6,7 @@ import { RegistryError } from '../../oci/errors.ts'
 import { parseRepository, type Repository } from '../../oci/name.ts'
 import { parseChunkRange } from '../../oci/range.ts'
 import { bodyOf, declaredLength } from '../body.ts'
+import { parametersOf } from '../parameters.ts'
 import { sendEmpty } from '../send-empty.ts'
 import type { Handlers } from './dispatch.ts'
 
@@ -96,7 +97,7 @@ function algorithmIn(ctx: Context) {
 }
 
 function query(ctx: Context, name: string): string | undefined {
-  return ctx.URL.searchParams.get(name) ?? undefined
+  return parametersOf(ctx).get(name) ?? undefined
 }
 
 function accepted(

@@ -1,0 +1,64 @@
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Access } from '../../src/http/access.ts'
+import { createApp } from '../../src/http/app.ts'
+import { createLogger } from '../../src/log.ts'
+import { FsBlobStore } from '../../src/store/fs-store.ts'
+import { ask } from '../support/ask.ts'
+import { FaultyFs } from '../support/faults.ts'
+import { CoreRegistry } from '../support/registry.ts'
+import { listen, serving } from '../support/server.ts'
+import { tmpDir } from '../support/tmp.ts'
+
+describe('http: a disk that fails', () => {
+  const fresh = tmpDir()
+
+  it('a sync that fails -> 503 for writes, health and readiness, with the reason; reads go on', async () => {
+    const root = await fresh()
+    const faulty = new FaultyFs(root)
+    const store = await FsBlobStore.open(root, { fs: faulty.fs })
+    const registry = await CoreRegistry.open(root, { store })
+    const { digest } = await registry.pushBlob('a', 'abc')
+    const access = new Access('secret', undefined)
+    const server = await listen(createApp(registry, access, createLogger('off'), { maxPluginSize: 1000 }))
+    const begin = () =>
+      ask(server.url, 'POST', `/v2/a/blobs/uploads/?digest=${digest}`, {
+        headers: { authorization: 'Bearer secret' },
+        body: 'abc',
+      })
+    try {
+      expect(await ask(server.url, 'GET', '/ready')).to.include({ status: 200, text: '"Ok"' })
+      faulty.fail('datasync', 'EIO')
+      const reason = 'the storage failed (EIO); the registry takes no writes until it is repaired'
+      expect((await begin()).text).to.include(reason)
+      faulty.heal()
+      expect((await begin()).status).to.equal(503)
+      const ready = await ask(server.url, 'GET', '/ready')
+      expect(ready).to.include({ status: 503, text: reason })
+      expect(ready.headers['content-type']).to.equal('text/plain; charset=utf-8')
+      const health = await ask(server.url, 'GET', '/health')
+      expect(health).to.include({ status: 503, text: '{"Error":"database unhealthy"}' })
+      expect((await ask(server.url, 'GET', `/v2/a/blobs/${digest}`)).text).to.equal('abc')
+    } finally {
+      await server.close()
+      await registry.close()
+    }
+  })
+
+  describe('that is not there', () => {
+    const registry = serving()
+
+    it('GET /ready -> 503 while it is away', async () => {
+      const [here, away] = ['uploads', 'away'].map(name => join(registry().storage, name)) as [string, string]
+      await rename(here, away)
+      const ill = await registry().ask('GET', '/ready')
+      await rename(away, here)
+      expect(ill.status).to.equal(503)
+      expect(ill.text).to.match(/^the storage failed \(ENOENT\)/)
+      const well = await registry().ask('GET', '/ready')
+      expect(well).to.include({ status: 200, text: '"Ok"' })
+      expect(well.headers['content-type']).to.equal('application/json')
+    })
+  })
+})

@@ -1,0 +1,26 @@
+import type { WriteStream } from 'node:tty'
+
+/** Milliseconds between two texts. */
+const PERIOD = 100
+
+/** One line that is written over and over while work goes on; only on a terminal. */
+export class StatusLine {
+  readonly #terminal: WriteStream
+  #shown = Number.NEGATIVE_INFINITY
+
+  constructor(terminal: WriteStream = process.stderr) {
+    this.#terminal = terminal
+  }
+
+  show(text: () => string): void {
+    const now = performance.now()
+    if (!this.#terminal.isTTY || now - this.#shown < PERIOD) return
+    this.#shown = now
+    this.#terminal.write(`\r\x1b[K${text().slice(0, this.#terminal.columns - 1)}`)
+  }
+
+  /** Makes room for what is printed for good. */
+  clear(): void {
+    if (this.#terminal.isTTY) this.#terminal.write('\r\x1b[K')
+  }
+}

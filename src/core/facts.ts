@@ -1,0 +1,48 @@
+import type { Batch } from '../index/batch.ts'
+import { put } from '../index/contract.ts'
+import { CLAIMS, FACTS, type FactsRow } from '../index/tables.ts'
+import { readShared } from '../lib/shared.ts'
+import type { Digest } from '../oci/digest.ts'
+import { PluginError } from '../plugin/error.ts'
+import { ANALYZER_VERSION, type BinaryFacts } from '../plugin/facts.ts'
+import { amongPlugins } from './changes.ts'
+import type { Parts } from './parts.ts'
+
+/** Part of a larger change: the facts of a binary that is being claimed. They go with its last claim, see `removeClaim`. */
+export function keepFacts(batch: Batch, binary: Digest, facts: BinaryFacts): void {
+  batch.put(FACTS, [binary], factsRow(facts))
+}
+
+/**
+ * The facts of a claimed binary. What an older or newer analyzer stored is read anew out of the bytes, and stored.
+ * Undefined where there are none: nobody claims the binary, its bytes are gone, or this analyzer refuses them.
+ */
+export async function factsOfBinary(parts: Parts, binary: Digest): Promise<BinaryFacts | undefined> {
+  const row = await parts.index.get(FACTS, binary)
+  if (row?.analyzer === ANALYZER_VERSION) return row.facts
+  const facts = await readFacts(parts, binary)
+  if (!facts) return undefined
+  return amongPlugins(parts.index, async () => {
+    const [claim] = await parts.index.page(CLAIMS, [binary], { limit: 1 })
+    if (!claim) return undefined
+    await parts.index.apply([put(FACTS, [binary], factsRow(facts))])
+    return facts
+  })
+}
+
+/** The facts out of the binary's bytes, whatever is stored. */
+async function readFacts({ store, analyzer }: Parts, binary: Digest): Promise<BinaryFacts | undefined> {
+  const handle = await store.open(binary)
+  if (!handle) return undefined
+  const bytes = await readShared(handle.read(), handle.size)
+  try {
+    return (await analyzer.examine(bytes)).facts
+  } catch (error) {
+    if (error instanceof PluginError) return undefined
+    throw error
+  }
+}
+
+function factsRow(facts: BinaryFacts): FactsRow {
+  return { analyzer: ANALYZER_VERSION, facts }
+}
