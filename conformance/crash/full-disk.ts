@@ -1,0 +1,136 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { expect } from 'chai'
+import { plugin } from '../../spec/support/plugins.ts'
+import { type Server, startServer } from '../support/server.ts'
+import { Acknowledged, digestOf, push, TOKEN } from './acknowledged.ts'
+
+const MIB = 1024 * 1024
+const DISK = 48 * MIB
+const BALLAST = 12 * MIB
+
+const run = promisify(execFile)
+
+/** Disks of a fixed size that this machine may be able to mount, as root. */
+const DISKS: Record<string, (folder: string) => Promise<unknown>> = {
+  tmpfs: folder => run('mount', ['-t', 'tmpfs', '-o', `size=${DISK}`, 'tmpfs', folder]),
+  ext4: async folder => {
+    await writeFile(`${folder}.img`, '')
+    await truncate(`${folder}.img`, DISK)
+    await run('mkfs.ext4', ['-q', '-m', '0', `${folder}.img`])
+    await run('mount', ['-o', 'loop', `${folder}.img`, folder])
+  },
+}
+
+/** A disk that is filled up under a registry that runs, and emptied again: nothing acknowledged is lost on the way. */
+for (const [disk, mount] of Object.entries(DISKS)) {
+  for (const [limit, minFree] of [
+    ['down to MEMFLOW_MIN_FREE_SPACE', '8MiB'],
+    ['to its last byte', '0'],
+  ] as const) {
+    describe(`a full disk: ${disk}, ${limit}`, () => {
+      const acknowledged = new Acknowledged()
+      let folder = ''
+      let mounted = false
+      let server: Server
+
+      const serve = async () => {
+        server = await startServer(folder, {
+          MEMFLOW_BEARER_TOKEN: TOKEN,
+          MEMFLOW_MIN_FREE_SPACE: minFree,
+          MEMFLOW_LOG: 'error',
+        })
+      }
+
+      before(async function () {
+        folder = join(await mkdtemp(join(tmpdir(), 'full-disk-')), 'disk')
+        await mkdir(folder)
+        try {
+          await mount(folder)
+          mounted = true
+        } catch (error) {
+          console.log(`    cannot mount ${disk} here: ${(error as Error).message.trim().split('\n').pop()}`)
+          this.skip()
+        }
+        await writeFile(join(folder, 'ballast'), randomBytes(BALLAST))
+        await serve()
+      })
+
+      after(async () => {
+        await server?.stop()
+        if (mounted) await run('umount', [folder])
+        await rm(join(folder, '..'), { recursive: true, force: true })
+      })
+
+      it('pushes until 507', async () => {
+        const first = await acknowledged.fill(server.url, 2 * MIB)
+        expect(first).to.equal(507)
+        expect(acknowledged.size).to.be.at.least(4)
+        // The last pages, too, by ever smaller artifacts.
+        for (const size of [256 * 1024, 16 * 1024, 100]) {
+          await acknowledged.fill(server.url, size)
+          expect(await acknowledged.fillIndex(server.url, size)).to.equal(507)
+        }
+      })
+
+      it('refuses writes of every kind with a body, or takes what still fits', async () => {
+        const small = randomBytes(100)
+        for (const asking of [
+          push(server.url, 'POST', '/v2/a/blobs/uploads/'),
+          push(server.url, 'POST', `/v2/a/blobs/uploads/?digest=${digestOf(small)}`, small),
+          push(server.url, 'PUT', '/v2/a/manifests/again', acknowledged.manifest),
+          push(server.url, 'POST', '/files', pluginForm()),
+        ]) {
+          const response = await asking
+          const text = await response.text()
+          if (response.status < 400) continue
+          expect(response.status, text).to.equal(507)
+          expect(text).to.include('the storage of this registry is full')
+        }
+      })
+
+      it('reads everything that was acknowledged, and is well', async () => {
+        await acknowledged.check(server.url)
+        for (const path of ['/health', '/ready'])
+          expect((await fetch(server.url + path)).status, path).to.equal(200)
+      })
+
+      it('deletes', async () => {
+        const { status } = await push(server.url, 'DELETE', '/v2/a/manifests/v0')
+        expect(status).to.be.oneOf(minFree === '0' ? [202, 507] : [202])
+        if (status === 202) acknowledged.forget('v0')
+      })
+
+      it('takes pushes again when there is space, without a restart', async () => {
+        await rm(join(folder, 'ballast'))
+        let status = 0
+        for (let i = 0; i < 20 && status !== 201; i++) {
+          status = await acknowledged.push(server.url, MIB)
+          await sleep(200)
+        }
+        expect(status, server.log()).to.equal(201)
+        expect((await push(server.url, 'POST', '/files', pluginForm())).status).to.equal(200)
+        await acknowledged.check(server.url)
+      })
+
+      it('has it all after a restart', async () => {
+        await server.stop()
+        await serve()
+        await acknowledged.check(server.url)
+        expect(await acknowledged.push(server.url, 1000)).to.equal(201)
+      })
+    })
+  }
+}
+
+function pluginForm(): FormData {
+  const form = new FormData()
+  form.set('file', new Blob([plugin('libmemflow_coredump-0.2.0.x86_64.so').bytes]), 'libmemflow.so')
+  form.set('signature', '00')
+  return form
+}
