@@ -80,14 +80,23 @@ describe('damaged blobs', () => {
     await isHealed(bytes)
   })
 
-  it('a mount of one -> 202: push it', async () => {
-    const { digest } = await pushBlob(registry(), 'a', randomBytes(1000))
-    await flip(blobFile(registry().storage, digest), 500)
-    const path = `/v2/b/blobs/uploads/?mount=${digest}&from=a`
-    expect((await registry().write('POST', path)).status).to.equal(202)
-    await registry().write('DELETE', `/v2/a/blobs/${digest}`)
-    await rm(`${registry().storage}/quarantine/sha256-${hexOf(digest)}`)
-  })
+  for (const from of ['&from=a', '']) {
+    it(`a mount${from} of one -> 202: push it`, async () => {
+      for (const [what, size] of [
+        ['a flipped bit', 1000],
+        ['a missing end', 5 * MIB],
+      ] as const) {
+        const bytes = randomBytes(size)
+        const { digest } = await pushBlob(registry(), 'a', bytes)
+        await ROT[what]?.(blobFile(registry().storage, digest))
+        const path = `/v2/b/blobs/uploads/?mount=${digest}${from}`
+        expect((await registry().write('POST', path)).status).to.equal(202)
+        expect((await registry().ask('GET', `/v2/b/blobs/${digest}`)).code).to.equal('BLOB_UNKNOWN')
+        await isHealed(bytes)
+        expect((await registry().write('POST', path)).status).to.equal(201)
+      }
+    })
+  }
 
   it('a manifest that references one -> 404 MANIFEST_BLOB_UNKNOWN until it is pushed again', async () => {
     const bytes = randomBytes(1000)

@@ -16,7 +16,8 @@ export class StatusLine {
     const now = performance.now()
     if (!this.#terminal.isTTY || now - this.#shown < PERIOD) return
     this.#shown = now
-    this.#terminal.write(`\r\x1b[K${text().slice(0, this.#terminal.columns - 1)}`)
+    // A terminal that does not know its width says 0.
+    this.#terminal.write(`\r\x1b[K${text().slice(0, (this.#terminal.columns || 80) - 1)}`)
   }
 
   /** Makes room for what is printed for good. */

@@ -44,12 +44,11 @@ export class Blobs {
   async mount(repository: Repository, digest: Digest, from?: Repository): Promise<boolean> {
     const { index, store } = this.#parts
     return keepingBytes(index, [digest], async () => {
-      const [holder] = from
-        ? [await index.get(HOLDERS, digest, from)]
-        : await index.page(HOLDERS, [digest], { limit: 1 })
-      const blob = holder && (await store.stat(digest))
-      if (!blob) return false
-      await this.keep(repository, digest, blob.size)
+      const holders = from ? [] : await index.page(HOLDERS, [digest], { limit: 1 })
+      const holder = from ?? holders[0]?.key[1]
+      const link = holder && (await index.get(LINKS, holder, digest))
+      if (!link || (await store.stat(digest))?.size !== link.size) return false
+      await this.keep(repository, digest, link.size)
       return true
     })
   }
@@ -69,7 +68,7 @@ export class Blobs {
     if (link && !link.unused) return
     const hold = async (batch: Batch) => keepBlob(batch, repository, digest, size)
     // A link that is noted as unused may go at any moment, and not behind our back; a new one is nobody else's.
-
+    if (link) return changeRepositories(index, [repository], hold)
     const batch = new Batch(index)
     await hold(batch)
     await batch.apply()

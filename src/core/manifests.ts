@@ -49,6 +49,7 @@ export class Manifests {
     const digest = await resolve(index, repository, reference)
     const row = digest && (await index.get(MANIFESTS, repository, digest))
     const bytes = row && (await index.get(MANIFEST_BYTES, repository, digest))
+    if (bytes && digestOf(bytes, algorithmOf(digest)) !== digest) throw damaged(repository, digest)
     if (bytes) return { digest, mediaType: row.mediaType, bytes }
     throw await this.#unknown(repository, reference)
   }
@@ -212,6 +213,14 @@ async function resolve(
   if (!/^[0-9a-f]{7,64}$/.test(reference)) return undefined
   const [build] = await reader.page(BINARIES, [repository], { partial: `sha256:${reference}`, limit: 1 })
   return build?.key[2] as Digest | undefined
+}
+
+/** Never a 404, which would say that it is gone: the journal still has it. */
+function damaged(repository: Repository, digest: Digest): RegistryError {
+  return new RegistryError('INTERNAL', {
+    message: 'the manifest is damaged in the index; memflow-registry reindex --from-journal makes it anew',
+    detail: { name: repository, digest },
+  })
 }
 
 async function load(reader: Reader, repository: Repository, digest: Digest): Promise<Pushed | undefined> {
