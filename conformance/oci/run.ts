@@ -17,7 +17,7 @@ function address(text: string): URL {
 const program = new Command('conformance')
   .description('Runs the black-box suite against a registry. Everything it pushes lies below conformance/.')
   .argument('<url>', 'the registry, such as http://127.0.0.1:5000', address)
-  .option('--user <name>', 'user that may push')
+  .option('--user <name>', 'user that may push', 'conformance')
   .option('--password <password>', 'password of that user')
   .option('--token <token>', 'bearer token, sent as it is in place of user and password')
   .option('--hostile <requests>', 'how many generated hostile requests to try', count, 500)
@@ -28,7 +28,7 @@ const program = new Command('conformance')
 
 const [url] = program.processedArgs as [URL]
 const options = program.opts<{
-  user?: string
+  user: string
   password?: string
   token?: string
   hostile: number
@@ -36,7 +36,9 @@ const options = program.opts<{
   only?: string
   reporter: string
 }>()
-const { user, password, token, hostile, seed, only } = options
+const { password, token, hostile, seed, only } = options
+// A name alone is no login.
+const user = password === undefined ? undefined : options.user
 publishTarget({ url, user, password, token, hostile, seed }, process.env)
 
 const mocha = new Mocha({ timeout: 60_000, slow: 2_000, reporter: options.reporter, forbidOnly: true })

@@ -48,7 +48,7 @@ const program = new Command('conformance:official')
   )
   .argument('<binary>', 'the built suite')
   .argument('<url>', 'the registry, such as http://127.0.0.1:5000')
-  .option('--user <name>', 'user that may push and delete')
+  .option('--user <name>', 'user that may push and delete', 'conformance')
   .option('--password <password>', 'password of that user')
   .addOption(
     new Option('--suite <version>', 'version of the spec').choices(['1.1', 'dev', 'both']).default('both'),
@@ -62,7 +62,7 @@ const program = new Command('conformance:official')
 
 const [binary, address] = program.args as [string, string]
 const options = program.opts<{
-  user?: string
+  user: string
   password?: string
   suite: '1.1' | 'dev' | 'both'
   sparse?: boolean
@@ -95,7 +95,7 @@ async function runSuite(version: string): Promise<{ output: string; code: number
     OCI_REPO1: `${repository}/repo1`,
     OCI_REPO2: `${repository}/repo2`,
     OCI_RESULTS_DIR: resolve(folder),
-    OCI_USERNAME: options.user,
+    OCI_USERNAME: options.password === undefined ? undefined : options.user,
     OCI_PASSWORD: options.password,
     OCI_DATA_SPARSE: String(options.sparse === true),
     ...Object.fromEntries(ON.map(name => [`OCI_${name}`, 'true'])),
