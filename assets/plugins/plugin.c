@@ -67,10 +67,10 @@ RUST_LAYOUT(output_layout, "memflow;0.2.4");
 #define INPUT &input_layout
 #define OUTPUT &output_layout
 
-#define REGISTRY "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/"
+#define REGISTRY "/root/.cargo/registry/src/index-1949cf8c6b5b557f/"
 __attribute__((used)) static const char places[] =
   REGISTRY "abi_stable-0.10.3/src/type_layout.rs" REGISTRY "memflow-0.2.4/src/types/address.rs"
-  "C:\\Users\\me\\.cargo\\registry\\src\\index.crates.io-1949cf8c6b5b557f\\memflow-win32-defs-0.2.0\\src\\lib.rs"
+  "C:\\Users\\me\\.cargo\\registry\\src\\index-1949cf8c6b5b557f\\memflow-win32-defs-0.2.0\\src\\lib.rs"
   "/rustc/f6e511eec7342f59a25f7c0534f1dbea00d01b14/library/core/src/option.rs" REGISTRY "not-memflow-9.9.9/src/lib.rs"
   "/home/me/memflow-7.7.7/README memflow;1.2.34more cglue-0.2.x/src/";
 #else

@@ -21,7 +21,7 @@ function cratesIn(text: string): Lineage['crates'] {
 describe('plugin/facts/lineage', () => {
   describe('knows a crate by its path', () => {
     const paths: Record<string, Lineage['crates']> = {
-      '/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/memflow-0.2.4/src/lib.rs': {
+      '/root/.cargo/registry/src/index-1949cf8c6b5b557f/memflow-0.2.4/src/lib.rs': {
         memflow: ['0.2.4'],
       },
       'C:\\Users\\me\\.cargo\\registry\\src\\github.com-1ecc6299db9ec823\\cglue-0.3.5\\src\\arc.rs': {
