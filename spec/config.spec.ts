@@ -25,6 +25,8 @@ describe('config', () => {
       uploadTtl: 24 * 3_600_000,
       minFreeSpace: 100 * 2 ** 20,
       verifyEvery: 7 * 86_400_000,
+      gcEvery: 3_600_000,
+      gcGrace: 24 * 3_600_000,
     })
     expect(loadConfig({}).address).to.deep.equal({ host: '127.0.0.1', port: 3000 })
     expect(loadConfig({})).to.be.frozen
@@ -167,6 +169,16 @@ describe('config', () => {
     expect(refusal({ MEMFLOW_MIN_FREE_SPACE: '-1' })).to.equal(
       'MEMFLOW_MIN_FREE_SPACE: "-1" is not a size such as 500KiB, 20MiB or 10GiB, or 0',
     )
+  })
+
+  it('MEMFLOW_GC_EVERY and MEMFLOW_GC_GRACE -> a duration; the first also off', () => {
+    const { gcEvery, gcGrace } = loadConfig({ MEMFLOW_GC_EVERY: '1s', MEMFLOW_GC_GRACE: '2s' })
+    expect([gcEvery, gcGrace]).to.deep.equal([1000, 2000])
+    expect(loadConfig({ MEMFLOW_GC_EVERY: 'off' }).gcEvery).to.equal(Number.POSITIVE_INFINITY)
+    expect(refusal({ MEMFLOW_GC_EVERY: 'never' })).to.equal(
+      'MEMFLOW_GC_EVERY: "never" is not a duration such as 30m, 24h or 7d, or off',
+    )
+    expect(refusal({ MEMFLOW_GC_GRACE: 'off' })).to.match(/^MEMFLOW_GC_GRACE: "off" is not a duration/)
   })
 
   it('MEMFLOW_VERIFY_EVERY -> a duration, or never', () => {

@@ -62,7 +62,7 @@ function summaryLines(collected: Collected, dryRun: boolean, seconds: number): s
   if (uploads > 0) parts.push(count(uploads, ['abandoned upload', 'abandoned uploads']))
   return [
     `${dryRun ? 'would remove' : 'removed'}`.padEnd(14) + (parts.join(', ') || 'nothing'),
-    ...(waiting > 0 ? [`${'waiting'.padEnd(14)}${waiting} of no use, for the time of MEMFLOW_GC_GRACE`] : []),
+    ...(waiting > 0 ? [`${'waiting'.padEnd(14)}${waiting} of no use, until MEMFLOW_GC_GRACE is over`] : []),
     `${'looked at'.padEnd(14)}${count(links, WORDS.link)}, ${count(blobs, WORDS.blob)}, in ${seconds.toFixed(1)} s`,
   ]
 }

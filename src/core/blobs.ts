@@ -15,7 +15,7 @@ export class Blobs {
     this.#parts = parts
   }
 
-  /** Size in bytes. Who asks may leave out pushing it, so it is kept for a while. Throws `BLOB_UNKNOWN`. */
+  /** Size in bytes. Who asks may leave out pushing the blob, so it is kept for a while. Throws `BLOB_UNKNOWN`. */
   async stat(repository: Repository, digest: Digest): Promise<number> {
     const link = await this.#parts.index.get(LINKS, repository, digest)
     // A storage that takes no writes loses no blobs either.
