@@ -214,6 +214,33 @@ describe('core/recognition', () => {
     })
   })
 
+  it('looks once at a layer that is named many times', async () => {
+    const registry = await open()
+    const layer = await registry.pushBlob('a', COREDUMP.bytes)
+    const looks: string[] = []
+    const store = new Proxy(registry.store, {
+      get: (target, name) => {
+        looks.push(String(name))
+        const member = Reflect.get(target, name)
+        return typeof member === 'function' ? member.bind(target) : member
+      },
+    })
+    const look = async (times: number) => {
+      looks.length = 0
+      const layers = Array.from({ length: times }, (_, i) => ({ ...layer, mediaType: `application/x-${i}` }))
+      const manifest = { schemaVersion: 2, mediaType: OCI_MANIFEST, config: layer, layers }
+      const bytes = Buffer.from(JSON.stringify(manifest))
+      const plugins = await findPlugins(
+        { ...registry.parts, store },
+        parseManifest(bytes, OCI_MANIFEST) as ImageManifest,
+      )
+      return { plugins: plugins.length, looks: looks.length }
+    }
+    const once = await look(1)
+    expect(once.plugins).to.equal(1)
+    expect(await look(1000)).to.deep.equal(once)
+  })
+
   it('fails where the analyzer fails for another reason', async () => {
     const broken = await open({ analyzer: { examine: () => Promise.reject(new Error('worker died')) } })
     for (const as of ['raw', 'tar'] as const) {

@@ -3,7 +3,7 @@ import type { Reader } from '../index/contract.ts'
 import { BINARIES, LINKS, MANIFEST_BYTES, MANIFESTS, REPOSITORIES, TAGS } from '../index/tables.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { type Descriptor, type Manifest, parseManifest } from '../oci/manifest.ts'
+import { type Descriptor, distinct, type Manifest, parseManifest } from '../oci/manifest.ts'
 import { isNonDistributable } from '../oci/media-types.ts'
 import type { Repository, Tag } from '../oci/name.ts'
 import { signatureForSubject } from '../oci/plugin-artifact.ts'
@@ -176,8 +176,8 @@ export class Manifests {
     if (this.#parts.policy.sparseManifests) return
     const missing: Descriptor[] = []
     if (manifest.kind === 'image') {
-      for (const blob of [manifest.config, ...manifest.layers]) {
-        if (isNonDistributable(blob.mediaType)) continue
+      const needed = [manifest.config, ...manifest.layers].filter(blob => !isNonDistributable(blob.mediaType))
+      for (const blob of distinct(needed)) {
         const link = isDigest(blob.digest) && (await reader.get(LINKS, repository, blob.digest))
         // What is held may have been damaged since.
         if (!link || !(await this.#parts.store.stat(blob.digest as Digest))) missing.push(blob)

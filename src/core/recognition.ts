@@ -37,7 +37,12 @@ export async function findPlugins(parts: Parts, manifest: ImageManifest): Promis
   const { mediaType } = manifest.config
   if (mediaType === OCI_CONFIG || mediaType === DOCKER_CONFIG) return []
   const found = new Map<Digest, FoundPlugin>()
+  const looked = new Set<string>()
   for (const layer of manifest.layers) {
+    // The same content is looked at once, however often it is named; and again where it says that it is a plugin.
+    const content = `${layer.digest} ${layer.mediaType === PLUGIN_BINARY}`
+    if (looked.has(content)) continue
+    looked.add(content)
     for await (const plugin of inLayer(parts, layer)) {
       const signature = signatureOf(manifest, layer)
       if (!found.has(plugin.binary)) found.set(plugin.binary, { ...plugin, signature })

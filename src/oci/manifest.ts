@@ -83,6 +83,11 @@ export function descriptorsOf(manifest: Manifest): Descriptor[] {
   return manifest.subject ? [...own, manifest.subject] : own
 }
 
+/** One descriptor of each digest: a manifest may name the same content any number of times. */
+export function distinct(descriptors: readonly Descriptor[]): Descriptor[] {
+  return [...new Map(descriptors.map(descriptor => [descriptor.digest, descriptor])).values()]
+}
+
 /** distribution-spec, Listing referrers: the artifactType, else for an image the config's media type. */
 export function artifactTypeOf(manifest: Manifest): string | undefined {
   return manifest.artifactType || (manifest.kind === 'image' ? manifest.config.mediaType : undefined)
