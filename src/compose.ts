@@ -35,29 +35,28 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
     config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
   const registry = new Registry({ ...parts, index })
   const access = new Access(config.bearerToken ?? token?.token ?? '', config.publicUrl)
-  const expiry = setInterval(expire, Math.min(config.uploadTtl / 4, 3_600_000))
-  expiry.unref()
   await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
+  // Also where no garbage is collected: staged bytes are bounded by their age.
+  const expiring = every(Math.min(config.uploadTtl / 4, 3_600_000), () => expireUploads(registry, log))
   const collecting = every(config.gcEvery, signal => collectGarbage(registry, log, signal))
   return {
     app: createApp(registry, access, log, config),
     keys,
     token,
     close: async () => {
-      clearInterval(expiry)
-      await collecting.stop()
+      await Promise.all([expiring.stop(), collecting.stop()])
       await close()
       await index.close()
     },
   }
+}
 
-  async function expire(): Promise<void> {
-    try {
-      const uploads = await parts.store.expireUploads(new Date(Date.now() - config.uploadTtl))
-      if (uploads > 0) log.info({ uploads }, 'abandoned uploads expired')
-    } catch (error) {
-      log.error({ err: error }, 'abandoned uploads could not be expired')
-    }
+async function expireUploads({ collector }: Registry, log: Logger): Promise<void> {
+  try {
+    const uploads = await collector.expireUploads()
+    if (uploads > 0) log.info({ uploads }, 'abandoned uploads expired')
+  } catch (error) {
+    log.error({ err: error }, 'abandoned uploads could not be expired')
   }
 }
 

@@ -35,13 +35,18 @@ export class Collector {
 
   /** One pass, alone among passes. Throws `INDEX_INCOMPLETE`. */
   async collect(options: SweepOptions = {}): Promise<Collected> {
-    const { index, store, policy } = this.#parts
-    return index.exclusive(['garbage'], async () => {
+    return this.#parts.index.exclusive(['garbage'], async () => {
       options.signal?.throwIfAborted()
-      const uploads = options.dryRun ? 0 : await store.expireUploads(new Date(Date.now() - policy.uploadTtl))
+      const uploads = options.dryRun ? 0 : await this.expireUploads()
       await this.check()
       return { uploads, ...(await new Sweep(this.#parts, options).run()) }
     })
+  }
+
+  /** Gives up uploads that have long had no byte; answers how many. */
+  expireUploads(): Promise<number> {
+    const { store, policy } = this.#parts
+    return store.expireUploads(new Date(Date.now() - policy.uploadTtl))
   }
 
   /** What keeps a blob or manifest, or why it goes. Undefined where there is none of that digest. */

@@ -7,6 +7,7 @@ import { parseDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Access } from './access.ts'
 import { parametersOf } from './parameters.ts'
+import { sendJson } from './send-json.ts'
 
 /** A connection that is silent for longer may be cut by what is in between, in milliseconds. */
 const HEARTBEAT = 10_000
@@ -33,8 +34,7 @@ export function garbageApi({ collector }: Registry, access: Access, log: Logger)
     const digest = parseDigest(ctx.params.digest ?? '')
     const explanation = await collector.explain(digest)
     if (!explanation) throw new RegistryError('BLOB_UNKNOWN', { detail: { digest } })
-    ctx.set('Content-Type', 'application/json')
-    ctx.body = JSON.stringify(explanation)
+    sendJson(ctx, explanation)
   })
 
   return router

@@ -2,28 +2,27 @@ import Router from '@koa/router'
 import type { Registry } from '../core/registry.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Access } from './access.ts'
+import { sendJson } from './send-json.ts'
 
 /** What operators, their machines and login flows ask. */
 export function opsApi(registry: Registry, access: Access): Router {
   const router = new Router({ sensitive: true, strict: true })
 
   router.get('/health', async ctx => {
-    ctx.set('Content-Type', 'application/json')
     try {
       await registry.check()
-      ctx.body = '"Ok"'
+      sendJson(ctx, 'Ok')
     } catch {
       ctx.status = 503
-      ctx.body = '{"Error":"database unhealthy"}'
+      sendJson(ctx, { Error: 'database unhealthy' })
     }
   })
 
   /** For what sends requests here: whether all kinds of them are answered, and why not. */
   router.get('/ready', async ctx => {
-    ctx.set('Content-Type', 'application/json')
     try {
       await registry.check()
-      ctx.body = '"Ok"'
+      sendJson(ctx, 'Ok')
     } catch (error) {
       ctx.status = 503
       ctx.set('Content-Type', 'text/plain; charset=utf-8')
@@ -33,9 +32,9 @@ export function opsApi(registry: Registry, access: Access): Router {
 
   /** Docker's token flow, see Access. */
   router.get('/token', async ctx => {
-    ctx.set('Content-Type', 'application/json')
+    const token = await access.issue(ctx)
     ctx.set('Cache-Control', 'no-store')
-    ctx.body = JSON.stringify(await access.issue(ctx))
+    sendJson(ctx, token)
   })
 
   return router

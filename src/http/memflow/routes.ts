@@ -7,6 +7,7 @@ import { PluginError } from '../../plugin/error.ts'
 import type { Access } from '../access.ts'
 import { sendContent } from '../send-content.ts'
 import { sendEmpty } from '../send-empty.ts'
+import { sendJson } from '../send-json.ts'
 import { analysisRoutes } from './analysis.ts'
 import { readForm } from './form.ts'
 import { pathPart } from './path.ts'
@@ -18,7 +19,7 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
   const router = new Router({ sensitive: true, strict: true })
 
   router.get('/plugins', async ctx => {
-    json(ctx, { plugins: await plugins.names() })
+    sendJson(ctx, { plugins: await plugins.names() })
   })
 
   router.get('/plugins/:name', async ctx => {
@@ -40,7 +41,7 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
       if (signature === undefined) {
         throw new RegistryError('BAD_REQUEST', { message: 'file signature is required' })
       }
-      json(ctx, (await plugins.publish(file, signature)) ? 'Added' : 'AlreadyExists')
+      sendJson(ctx, (await plugins.publish(file, signature)) ? 'Added' : 'AlreadyExists')
     } catch (error) {
       throw error instanceof PluginError ? refused(error) : error
     } finally {
@@ -57,7 +58,7 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
 
   router.get('/files/:digest/metadata', async ctx => {
     const { size: _, ...file } = await plugins.metadata(digestIn(ctx))
-    json(ctx, file)
+    sendJson(ctx, file)
   })
 
   analysisRoutes(router, plugins, digestIn)
@@ -91,11 +92,6 @@ function digestIn(ctx: Context): Digest {
   const digest = `sha256:${digitsIn(ctx)}`
   if (isDigest(digest)) return digest
   throw new RegistryError('PLUGIN_UNKNOWN')
-}
-
-function json(ctx: Context, value: unknown): void {
-  ctx.set('Content-Type', 'application/json')
-  ctx.body = JSON.stringify(value)
 }
 
 /** memflowup shows this text to its user. That a file has no plugin in it is a case that the original stored in silence. */

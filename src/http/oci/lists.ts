@@ -4,6 +4,7 @@ import { parseDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { OCI_INDEX } from '../../oci/media-types.ts'
 import { parametersOf } from '../parameters.ts'
+import { sendJson } from '../send-json.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** Entries of a page where the client does not say, and at most. */
@@ -62,6 +63,5 @@ function sendPage(ctx: Context, type: string, page: object, next: string | undef
     parameters.set('last', next)
     ctx.set('Link', `<${ctx.path}?${parameters}>; rel="next"`)
   }
-  ctx.set('Content-Type', type)
-  ctx.body = JSON.stringify(page)
+  sendJson(ctx, page, type)
 }
