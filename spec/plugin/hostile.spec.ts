@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { COSTLY } from '../support/hostile.ts'
+import { busyBytes, mutantsOf } from '../support/mutants.ts'
 import { refusal } from '../support/plugin-errors.ts'
 import { PLUGIN_FILES, type PluginFile, plugin } from '../support/plugins.ts'
 
@@ -18,12 +19,6 @@ const SAMPLES: readonly PluginFile[] = [
   'libmemflow_coredump-0.2.0.x86_64.dylib',
   'libmemflow_coredump-0.2.0.universal.dylib',
 ]
-
-/** Where a file is more than padding: flipping zeros in the middle of zeros shows nothing. */
-function busyBytes(bytes: Uint8Array): number[] {
-  const offsets = [...bytes.keys()]
-  return offsets.filter(at => bytes.subarray(Math.max(0, at - 4), at + 5).some(byte => byte !== 0))
-}
 
 // `refusal` lets everything but a PluginError through: what these specs assert is that nothing else comes.
 describe('plugin: hostile input', () => {
@@ -54,23 +49,8 @@ describe('plugin: hostile input', () => {
   })
 
   it('with several numbers wrong is taken or refused', () => {
-    const words = fc.oneof(
-      fc.constantFrom(0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8),
-      fc.integer({ min: 0, max: 0x5000 }),
-    )
-    const samples = SAMPLES.map(file => {
-      const { bytes } = plugin(file)
-      return { bytes, places: busyBytes(bytes) }
-    })
-    const mutants = fc.constantFrom(...samples).chain(({ bytes, places }) =>
-      fc.array(fc.tuple(fc.constantFrom(...places), words), { minLength: 1, maxLength: 6 }).map(changes => {
-        const file = Buffer.concat([bytes, Buffer.alloc(4)])
-        for (const [at, word] of changes) file.writeUInt32LE(word, at)
-        return file.subarray(0, bytes.length)
-      }),
-    )
     fc.assert(
-      fc.property(mutants, file => void refusal(file)),
+      fc.property(mutantsOf(SAMPLES), file => void refusal(file)),
       { numRuns: 3000 },
     )
   })

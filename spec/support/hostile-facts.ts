@@ -1,4 +1,4 @@
-import { SIZE } from './hostile.ts'
+import { PE_HEADER, pe64, SIZE } from './hostile.ts'
 
 /** Plugins, or what passes for one, made so that their facts cost as much as 20 MiB can, each by another road. */
 export const COSTLY_FACTS: Readonly<Record<string, () => Uint8Array>> = {
@@ -101,16 +101,8 @@ export const COSTLY_FACTS: Readonly<Record<string, () => Uint8Array>> = {
   'any: letters that let the search go on by one only': () => filled('e'),
   'any: places of compilers, all over': () => filled(`/rustc/${'0'.repeat(40)}`),
   'PE: import tables whose names are all over the file': () => {
-    const file = Buffer.alloc(SIZE)
-    const header = 0x80
-    file.write('MZ')
-    file.writeUInt32LE(header, 0x3c)
-    file.writeUInt32LE(0x4550, header)
-    file.writeUInt16LE(0x8664, header + 4)
-    file.writeUInt16LE(1, header + 6)
-    file.writeUInt16LE(240, header + 20)
-    file.writeUInt16LE(0x20b, header + 24)
-    file.writeUInt32LE(16, header + 24 + 108)
+    const file = pe64(1)
+    const header = PE_HEADER
     for (const directory of [1, 13]) {
       file.writeUInt32LE(0x1000, header + 24 + 112 + directory * 8)
       file.writeUInt32LE(0x1000, header + 24 + 116 + directory * 8)

@@ -179,18 +179,27 @@ function elf(
   return file
 }
 
+/** Where the PE signature stands in what `pe64` makes. */
+export const PE_HEADER = 0x80
+
+/** An empty PE32+ of the full size with so many sections, and sixteen data directories. */
+export function pe64(sections: number): Buffer {
+  const file = Buffer.alloc(SIZE)
+  file.write('MZ')
+  file.writeUInt32LE(PE_HEADER, 0x3c)
+  file.writeUInt32LE(0x4550, PE_HEADER)
+  file.writeUInt16LE(0x8664, PE_HEADER + 4)
+  file.writeUInt16LE(sections, PE_HEADER + 6)
+  file.writeUInt16LE(240, PE_HEADER + 20)
+  file.writeUInt16LE(0x20b, PE_HEADER + 24)
+  file.writeUInt32LE(16, PE_HEADER + 24 + 108)
+  return file
+}
+
 /** A PE32+ of 256 sections with 65536 names, looked up in the last section and then the first, in turns. */
 function pe(): Buffer {
-  const file = Buffer.alloc(SIZE)
-  const header = 0x80
-  file.write('MZ')
-  file.writeUInt32LE(header, 0x3c)
-  file.writeUInt32LE(0x4550, header)
-  file.writeUInt16LE(0x8664, header + 4)
-  file.writeUInt16LE(256, header + 6)
-  file.writeUInt16LE(240, header + 20)
-  file.writeUInt16LE(0x20b, header + 24)
-  file.writeUInt32LE(16, header + 24 + 108)
+  const file = pe64(256)
+  const header = PE_HEADER
   file.writeUInt32LE(0x10000, header + 24 + 112)
   file.writeUInt32LE(40, header + 24 + 116)
   for (let i = 0; i < 256; i++) {

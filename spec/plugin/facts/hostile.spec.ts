@@ -6,6 +6,7 @@ import { examine } from '../../../src/plugin/examine.ts'
 import { factsOf } from '../../../src/plugin/facts.ts'
 import { COSTLY } from '../../support/hostile.ts'
 import { COSTLY_FACTS } from '../../support/hostile-facts.ts'
+import { busyBytes, mutantsOf } from '../../support/mutants.ts'
 import { refusal } from '../../support/plugin-errors.ts'
 import { type PluginFile, plugin } from '../../support/plugins.ts'
 
@@ -36,12 +37,6 @@ function survive(file: Uint8Array): void {
   }
 }
 
-/** Where a file is more than padding. */
-function busyBytes(bytes: Uint8Array): number[] {
-  const offsets = [...bytes.keys()]
-  return offsets.filter(at => bytes.subarray(Math.max(0, at - 4), at + 5).some(byte => byte !== 0))
-}
-
 describe('plugin/facts: hostile input', () => {
   describe('cut off anywhere is read or refused', () => {
     for (const file of SAMPLES) {
@@ -70,23 +65,8 @@ describe('plugin/facts: hostile input', () => {
   })
 
   it('with several numbers wrong is read or refused', () => {
-    const words = fc.oneof(
-      fc.constantFrom(0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8),
-      fc.integer({ min: 0, max: 0x5000 }),
-    )
-    const samples = SAMPLES.map(file => {
-      const { bytes } = plugin(file)
-      return { bytes, places: busyBytes(bytes) }
-    })
-    const mutants = fc.constantFrom(...samples).chain(({ bytes, places }) =>
-      fc.array(fc.tuple(fc.constantFrom(...places), words), { minLength: 1, maxLength: 6 }).map(changes => {
-        const file = Buffer.concat([bytes, Buffer.alloc(4)])
-        for (const [at, word] of changes) file.writeUInt32LE(word, at)
-        return file.subarray(0, bytes.length)
-      }),
-    )
     fc.assert(
-      fc.property(mutants, file => survive(file)),
+      fc.property(mutantsOf(SAMPLES), file => survive(file)),
       { numRuns: 3000 },
     )
   })
