@@ -1,0 +1,28 @@
+import { expect } from 'chai'
+import { parseRetryAfter } from '../../src/remote/status.ts'
+
+describe('remote/status', () => {
+  for (const [header, expected] of [
+    [undefined, undefined],
+    ['0', 0],
+    ['7', 7],
+    ['86400', 900],
+    ['99999999999999', 900],
+    ['Wed, 21 Oct 2015 07:28:00 GMT', 0],
+    ['Wed, 21 Oct 2965 07:28:00 GMT', 900],
+    ['-1', undefined],
+    ['1.5', undefined],
+    ['soon', undefined],
+    ['Someday, maybe', undefined],
+    ['', undefined],
+  ] as const) {
+    it(`Retry-After: ${header} means ${expected}`, () => {
+      expect(parseRetryAfter(header)).to.equal(expected)
+    })
+  }
+
+  it('a date of Retry-After is told in seconds from now', () => {
+    const header = new Date(Date.now() + 60_000).toUTCString()
+    expect(parseRetryAfter(header)).to.be.within(55, 60)
+  })
+})

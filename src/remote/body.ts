@@ -1,0 +1,77 @@
+import { formatSize } from '../lib/format-size.ts'
+import { limited } from '../lib/limited.ts'
+import { parseStrictJson } from '../oci/strict-json.ts'
+import { connectionError } from './connection-error.ts'
+import { within } from './deadline.ts'
+import type { Reply } from './http.ts'
+import type { RemoteRequest } from './request.ts'
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The length that the answer states, in bytes. Throws where it is more than `max`. */
+export function statedLength(request: RemoteRequest, { headers }: Reply, max: number): number | undefined {
+  const text = headers['content-length']
+  const length = text === undefined ? undefined : Number(text)
+  if (length !== undefined && length > max) throw tooLarge(request, max)
+  return length
+}
+
+/**
+ * The body as it comes. Its errors are `RemoteError`s; it is wrong where it goes past `max` bytes, or is not of the
+ * `size` that was stated.
+ */
+export async function* bodyOf(
+  request: RemoteRequest,
+  reply: Reply,
+  max: number,
+  size?: number,
+): AsyncGenerator<Uint8Array> {
+  let received = 0
+  try {
+    for await (const chunk of limited(reply.body, size ?? max, () => tooLarge(request, size ?? max))) {
+      received += chunk.length
+      yield chunk
+    }
+  } catch (error) {
+    throw connectionError(request, error, 'body')
+  }
+  if (size !== undefined && received < size) throw request.error('wrong', 'the body ends early')
+}
+
+/** The whole body, which has to be here within so many milliseconds. */
+export async function readBody(
+  request: RemoteRequest,
+  reply: Reply,
+  max: number,
+  time: number,
+): Promise<Uint8Array> {
+  const late = () => request.error('timeout', `the body was not here after ${time / 1000} s`)
+  try {
+    statedLength(request, reply, max)
+    return await within(time, late, async () => {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of bodyOf(request, reply, max)) chunks.push(chunk)
+      return Buffer.concat(chunks)
+    })
+  } finally {
+    reply.body.destroy()
+  }
+}
+
+/** The object that the bytes are the JSON of. */
+export function parseObject(request: RemoteRequest, bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const value = parseStrictJson(UTF8.decode(bytes))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>
+    }
+  } catch {
+    // Without the cause, which quotes the answer: a token, perhaps.
+    throw request.error('wrong', 'the answer is not unambiguous JSON in UTF-8')
+  }
+  throw request.error('wrong', 'the answer is not a JSON object')
+}
+
+function tooLarge(request: RemoteRequest, max: number) {
+  return request.error('wrong', `it sends more than the ${formatSize(max)} that are taken`)
+}

@@ -1,0 +1,88 @@
+import { parseObject } from './body.ts'
+import type { MemflowUpstream, RemoteBlob, RemoteVariant } from './contract.ts'
+import { type Reader, readMetadata, readNames, readVariants } from './memflow-answers.ts'
+import type { RemoteRequest } from './request.ts'
+import type { UpstreamSettings } from './settings.ts'
+import { type Surroundings, Upstream } from './upstream.ts'
+
+/** The most that the REST API gives at a time. */
+const PAGE = 50
+
+/** Of one list, all its pages together. */
+const MOST_BYTES = 16 * 1024 * 1024
+
+/** A memflow registry by its REST API. */
+export class HttpMemflowUpstream implements MemflowUpstream {
+  readonly #upstream: Upstream
+
+  constructor(settings: UpstreamSettings, surroundings?: Surroundings) {
+    this.#upstream = new Upstream(settings, surroundings)
+  }
+
+  get name(): string {
+    return this.#upstream.name
+  }
+
+  async names(): Promise<{ name: string; description: string }[]> {
+    return (await this.#get('/plugins', readNames)).answer.plugins
+  }
+
+  async variants(name: string): Promise<RemoteVariant[]> {
+    // As a part of a path these mean something else, however they are encoded.
+    if (/^\.{0,2}$/.test(name)) return []
+    const path = `/plugins/${encodeURIComponent(name)}`
+    // One that is published meanwhile moves the others on, and some come twice.
+    const found = new Map<string, RemoteVariant>()
+    let left = MOST_BYTES
+    for (let skip = 0; ; skip += PAGE) {
+      const page = await this.#get(`${path}?skip=${skip}&limit=${PAGE}`, readVariants, left)
+      const { plugins } = page.answer
+      const known = found.size
+      for (const variant of plugins) found.set(JSON.stringify(variant), variant)
+      if (plugins.some(({ descriptor }) => descriptor.name !== name)) {
+        throw page.request.error('wrong', 'the answer has plugins of another name')
+      }
+      if (plugins.length < PAGE) return [...found.values()]
+      if (found.size === known) throw page.request.error('wrong', 'one page of its list is like the other')
+      left -= page.size
+    }
+  }
+
+  async metadata(digest: string) {
+    const { request, answer } = await this.#get(`${filePath(digest)}/metadata`, readMetadata)
+    if (answer.digest === digest) return answer
+    throw request.error('wrong', 'the answer is about another file')
+  }
+
+  async stat(digest: string): Promise<number | undefined> {
+    const { reply } = await this.#upstream.head({ path: filePath(digest), scope: '' })
+    const length = reply.headers['content-length']
+    return length === undefined ? undefined : Number(length)
+  }
+
+  async file(digest: string, start = 0): Promise<RemoteBlob> {
+    return await this.#upstream.blob({ path: filePath(digest), scope: '' }, start)
+  }
+
+  async close(): Promise<void> {
+    await this.#upstream.close()
+  }
+
+  async #get<T>(
+    path: string,
+    read: Reader<T>,
+    max = MOST_BYTES,
+  ): Promise<{ request: RemoteRequest; answer: T; size: number }> {
+    const { request, bytes } = await this.#upstream.document({ path, scope: '' }, max)
+    try {
+      return { request, answer: read(parseObject(request, bytes), ''), size: bytes.length }
+    } catch (error) {
+      if (error instanceof SyntaxError) throw request.error('wrong', error.message, { cause: error })
+      throw error
+    }
+  }
+}
+
+function filePath(digest: string): string {
+  return `/files/${encodeURIComponent(digest)}`
+}

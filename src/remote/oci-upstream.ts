@@ -1,0 +1,178 @@
+import { algorithmOf, type Digest, digestOf, hexOf, isDigest } from '../oci/digest.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from '../oci/manifest.ts'
+import { MANIFEST_KINDS, OCI_INDEX } from '../oci/media-types.ts'
+import { isTag, type Repository, type Tag } from '../oci/name.ts'
+import { parseObject } from './body.ts'
+import type { OciUpstream, RemoteBlob, RemoteManifest } from './contract.ts'
+import { RemoteError } from './error.ts'
+import type { Reply } from './http.ts'
+import { nextPage } from './link.ts'
+import type { RemoteRequest } from './request.ts'
+import type { UpstreamSettings } from './settings.ts'
+import { type Document, type Surroundings, Upstream } from './upstream.ts'
+
+const MANIFESTS = { accept: Object.keys(MANIFEST_KINDS).join(', ') }
+
+const MOST_LIST_BYTES = 8 * 1024 * 1024
+
+/** Pages of referrers; more of them come from an upstream that never ends. */
+const MOST_PAGES = 100
+
+/** Of all pages of referrers together. */
+const MOST_REFERRERS_BYTES = 16 * 1024 * 1024
+
+/** An OCI registry (distribution-spec), also one that wants Docker's tokens. */
+export class HttpOciUpstream implements OciUpstream {
+  readonly #upstream: Upstream
+
+  constructor(settings: UpstreamSettings, surroundings?: Surroundings) {
+    this.#upstream = new Upstream(settings, surroundings)
+  }
+
+  get name(): string {
+    return this.#upstream.name
+  }
+
+  async manifest(repository: Repository, reference: Digest | Tag): Promise<RemoteManifest> {
+    const { request, reply, bytes } = await this.#upstream.document(
+      pull(repository, `manifests/${reference}`, MANIFESTS),
+      MAX_MANIFEST_BYTES,
+    )
+    const stated = statedDigest(request, reply.headers)
+    for (const digest of [stated, isDigest(reference) ? reference : undefined]) {
+      if (digest !== undefined && digestOf(bytes, algorithmOf(digest)) !== digest) {
+        throw request.error('wrong', `the manifest is not the one of ${digest}`)
+      }
+    }
+    const { mediaType } = parse(request, bytes, reply.headers['content-type'])
+    return { digest: isDigest(reference) ? reference : (stated ?? digestOf(bytes)), mediaType, bytes }
+  }
+
+  async resolve(repository: Repository, tag: Tag): Promise<Digest | undefined> {
+    const { request, reply } = await this.#upstream.head(pull(repository, `manifests/${tag}`, MANIFESTS))
+    return statedDigest(request, reply.headers)
+  }
+
+  async blob(repository: Repository, digest: Digest, start?: number): Promise<RemoteBlob> {
+    return await this.#upstream.blob(pull(repository, `blobs/${digest}`), start)
+  }
+
+  async stat(repository: Repository, digest: Digest): Promise<number | undefined> {
+    const { reply } = await this.#upstream.head(pull(repository, `blobs/${digest}`))
+    const length = reply.headers['content-length']
+    return length === undefined ? undefined : Number(length)
+  }
+
+  async tags(repository: Repository, limit: number, after?: string) {
+    const { entries, next } = await this.#page(pull(repository, 'tags/list'), 'tags', limit, after)
+    return { tags: entries, next }
+  }
+
+  async referrers(repository: Repository, subject: Digest): Promise<Descriptor[]> {
+    try {
+      return await this.#listedReferrers(repository, subject)
+    } catch (error) {
+      if (error instanceof RemoteError && error.failure === 'unknown') {
+        return await this.#taggedReferrers(repository, subject)
+      }
+      throw error
+    }
+  }
+
+  async repositories(limit: number, after?: string) {
+    const catalog = { path: '/v2/_catalog', scope: 'registry:catalog:*' }
+    const { entries, next } = await this.#page(catalog, 'repositories', limit, after)
+    return { repositories: entries, next }
+  }
+
+  async close(): Promise<void> {
+    await this.#upstream.close()
+  }
+
+  /**
+   * A page of names. Some registries page by a parameter of their own in place of `last`: then `next` is the query
+   * of the next page, which begins with a question mark, as no name does.
+   */
+  async #page(
+    question: { path: string; scope: string },
+    field: 'tags' | 'repositories',
+    limit: number,
+    after: string | undefined,
+  ): Promise<{ entries: string[]; next: string | undefined }> {
+    const query = new URLSearchParams(
+      after?.startsWith('?') ? after : after === undefined ? {} : { last: after },
+    )
+    query.set('n', String(limit))
+    const { request, reply, bytes } = await this.#upstream.document(
+      { ...question, path: `${question.path}?${query}` },
+      MOST_LIST_BYTES,
+    )
+    // Some write null for an empty list.
+    const entries = parseObject(request, bytes)[field] ?? []
+    const isEntry = (entry: unknown) => typeof entry === 'string' && (field !== 'tags' || isTag(entry))
+    if (!Array.isArray(entries) || !entries.every(isEntry)) {
+      throw request.error('wrong', `the answer has no list of ${field}`)
+    }
+    const page = nextPage(request, reply.headers.link)
+    return { entries, next: page && (page.get('last') ?? `?${page}`) }
+  }
+
+  /** distribution-spec, Listing referrers. */
+  async #listedReferrers(repository: Repository, subject: Digest): Promise<Descriptor[]> {
+    const found: Descriptor[] = []
+    let query = ''
+    let left = MOST_REFERRERS_BYTES
+    for (let page = 1; ; page++) {
+      const question = pull(repository, `referrers/${subject}${query}`, { accept: OCI_INDEX })
+      const document = await this.#upstream.document(question, Math.min(left, MAX_MANIFEST_BYTES))
+      found.push(...entriesOf(document))
+      const next = nextPage(document.request, document.reply.headers.link)
+      if (!next) return found
+      if (page === MOST_PAGES) throw document.request.error('wrong', `it has more than ${page} pages`)
+      query = `?${next}`
+      left -= document.bytes.length
+    }
+  }
+
+  /** distribution-spec, Referrers tag schema: what is no index there means that there are none. */
+  async #taggedReferrers(repository: Repository, subject: Digest): Promise<Descriptor[]> {
+    const tag = `${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`
+    try {
+      const document = await this.#upstream.document(
+        pull(repository, `manifests/${tag}`, MANIFESTS),
+        MAX_MANIFEST_BYTES,
+      )
+      return [...entriesOf(document)]
+    } catch (error) {
+      if (error instanceof RemoteError && (error.failure === 'unknown' || error.failure === 'wrong'))
+        return []
+      throw error
+    }
+  }
+}
+
+function pull(repository: Repository, path: string, headers: Record<string, string> = {}) {
+  return { path: `/v2/${repository}/${path}`, scope: `repository:${repository}:pull`, headers }
+}
+
+function statedDigest(request: RemoteRequest, headers: Reply['headers']): Digest | undefined {
+  const digest = headers['docker-content-digest']
+  if (digest === undefined || isDigest(digest)) return digest
+  throw request.error('wrong', 'its Docker-Content-Digest is no digest')
+}
+
+function parse(request: RemoteRequest, bytes: Uint8Array, contentType: string | undefined): Manifest {
+  try {
+    return parseManifest(bytes, contentType)
+  } catch (error) {
+    if (error instanceof RegistryError) throw request.error('wrong', error.message, { cause: error })
+    throw error
+  }
+}
+
+function entriesOf({ request, reply, bytes }: Document): readonly Descriptor[] {
+  const manifest = parse(request, bytes, reply.headers['content-type'])
+  if (manifest.kind === 'index') return manifest.manifests
+  throw request.error('wrong', 'the list of referrers is no index')
+}
