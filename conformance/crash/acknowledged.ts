@@ -1,11 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
-
-export const TOKEN = 'a-token-for-conformance'
+import { imageOf } from './documents.ts'
+import { type Content, contentOf, MANIFEST, type RegistryClient } from './registry-client.ts'
 
 /** Artifacts of one blob that the registry has said that it has. */
 export class Acknowledged {
-  readonly #artifacts = new Map<string, { blob: string; manifest: string }>()
+  readonly #artifacts = new Map<string, { blob: Content; manifest: Content }>()
   #pushed = 0
 
   get size(): number {
@@ -13,9 +13,8 @@ export class Acknowledged {
   }
 
   /** One of the manifests. */
-  get manifest(): Buffer {
-    const [first] = this.#artifacts.values()
-    return Buffer.from(first?.manifest ?? '')
+  get manifest(): Content {
+    return this.#first.manifest
   }
 
   forget(tag: string): void {
@@ -23,58 +22,45 @@ export class Acknowledged {
   }
 
   /** Pushes artifacts of that size until one is refused; answers with what status. */
-  async fill(url: string, size: number): Promise<number> {
-    return untilRefused(() => this.push(url, size))
+  async fill(registry: RegistryClient, size: number): Promise<number> {
+    return untilRefused(() => this.push(registry, size))
   }
 
   /** Pushes manifests with that much text in them, which need no blob of their own, until one is refused. */
-  async fillIndex(url: string, size: number): Promise<number> {
-    const [first] = this.#artifacts.values()
-    const { blob = '', manifest = '' } = first ?? {}
-    return untilRefused(async () => {
-      const tag = `v${this.#pushed++}`
+  async fillIndex(registry: RegistryClient, size: number): Promise<number> {
+    const { blob } = this.#first
+    return untilRefused(() => {
       const text = randomBytes(size / 2).toString('hex')
-      const larger = JSON.stringify({ ...JSON.parse(manifest), annotations: { text } })
-      const { status } = await push(url, 'PUT', `/v2/a/manifests/${tag}`, Buffer.from(larger))
-      if (status === 201) this.#artifacts.set(tag, { blob, manifest: larger })
-      return status
+      return this.#put(registry, blob, { annotations: { text } })
     })
   }
 
   /** Pushes an artifact of a blob of that size; the status of what was refused, or 201. */
-  async push(url: string, size: number): Promise<number> {
-    const bytes = randomBytes(size)
-    const digest = digestOf(bytes)
-    const tag = `v${this.#pushed++}`
-    const manifest = JSON.stringify({
-      schemaVersion: 2,
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      artifactType: 'application/vnd.example',
-      config: { mediaType: 'application/vnd.oci.empty.v1+json', digest, size },
-      layers: [{ mediaType: 'application/octet-stream', digest, size }],
-    })
-    for (const [method, path, body] of [
-      ['POST', `/v2/a/blobs/uploads/?digest=${digest}`, bytes],
-      ['PUT', `/v2/a/manifests/${tag}`, Buffer.from(manifest)],
-    ] as const) {
-      const response = await push(url, method, path, body)
-      await response.arrayBuffer()
-      if (response.status !== 201) return response.status
-    }
-    this.#artifacts.set(tag, { blob: digest, manifest })
-    return 201
+  async push(registry: RegistryClient, size: number): Promise<number> {
+    const blob = contentOf(randomBytes(size))
+    const status = await registry.push('a', blob)
+    return status === 201 ? this.#put(registry, blob, {}) : status
   }
 
   /** Reads them all. */
-  async check(url: string): Promise<void> {
+  async check(registry: RegistryClient): Promise<void> {
     for (const [tag, { blob, manifest }] of this.#artifacts) {
-      const stored = await fetch(`${url}/v2/a/manifests/${tag}`, {
-        headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
-      })
-      expect(await stored.text(), tag).to.equal(manifest)
-      const bytes = await (await fetch(`${url}/v2/a/blobs/${blob}`)).arrayBuffer()
-      expect(digestOf(new Uint8Array(bytes)), tag).to.equal(blob)
+      expect(await registry.fault(`/v2/a/manifests/${tag}`, manifest.digest), tag).to.equal(undefined)
+      expect(await registry.fault(`/v2/a/blobs/${blob.digest}`, blob.digest), tag).to.equal(undefined)
     }
+  }
+
+  get #first() {
+    for (const first of this.#artifacts.values()) return first
+    throw new Error('nothing was pushed')
+  }
+
+  async #put(registry: RegistryClient, blob: Content, more: object): Promise<number> {
+    const manifest = contentOf(Buffer.from(JSON.stringify(imageOf([blob, blob], more))))
+    const tag = `v${this.#pushed++}`
+    const { status } = await registry.put('a', tag, manifest, MANIFEST)
+    if (status === 201) this.#artifacts.set(tag, { blob, manifest })
+    return status
   }
 }
 
@@ -84,23 +70,4 @@ async function untilRefused(pushOne: () => Promise<number>): Promise<number> {
     if (status !== 201) return status
   }
   return 201
-}
-
-/** A request of somebody who may write. */
-export function push(
-  url: string,
-  method: string,
-  path: string,
-  body?: Uint8Array | FormData,
-): Promise<Response> {
-  const type = path.includes('/manifests/') ? 'application/vnd.oci.image.manifest.v1+json' : undefined
-  return fetch(url + path, {
-    method,
-    headers: { authorization: `Bearer ${TOKEN}`, ...(type && { 'content-type': type }) },
-    ...(body && { body: body as NonNullable<RequestInit['body']> }),
-  })
-}
-
-export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }

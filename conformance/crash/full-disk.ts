@@ -6,13 +6,15 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import { plugin } from '../../spec/support/plugins.ts'
+import { fixture } from '../support/fixtures.ts'
 import { type Server, startServer } from '../support/server.ts'
-import { Acknowledged, digestOf, push, TOKEN } from './acknowledged.ts'
+import { Acknowledged } from './acknowledged.ts'
+import { contentOf, MANIFEST, RegistryClient, TOKEN } from './registry-client.ts'
 
 const MIB = 1024 * 1024
 const DISK = 48 * MIB
 const BALLAST = 12 * MIB
+const PLUGIN = fixture('libmemflow_coredump-0.2.0.x86_64.so').bytes
 
 const run = promisify(execFile)
 
@@ -38,6 +40,7 @@ for (const [disk, mount] of Object.entries(DISKS)) {
       let folder = ''
       let mounted = false
       let server: Server
+      let registry: RegistryClient
 
       const serve = async () => {
         server = await startServer(folder, {
@@ -45,6 +48,7 @@ for (const [disk, mount] of Object.entries(DISKS)) {
           MEMFLOW_MIN_FREE_SPACE: minFree,
           MEMFLOW_LOG: 'error',
         })
+        registry = new RegistryClient(server.url)
       }
 
       before(async function () {
@@ -68,40 +72,39 @@ for (const [disk, mount] of Object.entries(DISKS)) {
       })
 
       it('pushes until 507', async () => {
-        const first = await acknowledged.fill(server.url, 2 * MIB)
+        const first = await acknowledged.fill(registry, 2 * MIB)
         expect(first).to.equal(507)
         expect(acknowledged.size).to.be.at.least(4)
         // The last pages, too, by ever smaller artifacts.
         for (const size of [256 * 1024, 16 * 1024, 100]) {
-          await acknowledged.fill(server.url, size)
-          expect(await acknowledged.fillIndex(server.url, size)).to.equal(507)
+          await acknowledged.fill(registry, size)
+          expect(await acknowledged.fillIndex(registry, size)).to.equal(507)
         }
       })
 
       it('refuses writes of every kind with a body, or takes what still fits', async () => {
-        const small = randomBytes(100)
+        const small = contentOf(randomBytes(100))
         for (const asking of [
-          push(server.url, 'POST', '/v2/a/blobs/uploads/'),
-          push(server.url, 'POST', `/v2/a/blobs/uploads/?digest=${digestOf(small)}`, small),
-          push(server.url, 'PUT', '/v2/a/manifests/again', acknowledged.manifest),
-          push(server.url, 'POST', '/files', pluginForm()),
+          registry.ask('POST', '/v2/a/blobs/uploads/'),
+          registry.ask('POST', `/v2/a/blobs/uploads/?digest=${small.digest}`, small.bytes),
+          registry.put('a', 'again', acknowledged.manifest, MANIFEST),
+          registry.publish(PLUGIN),
         ]) {
-          const response = await asking
-          const text = await response.text()
-          if (response.status < 400) continue
-          expect(response.status, text).to.equal(507)
-          expect(text).to.include('the storage of this registry is full')
+          const { status, bytes } = await asking
+          if (status < 400) continue
+          expect(status, `${bytes}`).to.equal(507)
+          expect(`${bytes}`).to.include('the storage of this registry is full')
         }
       })
 
       it('reads everything that was acknowledged, and is well', async () => {
-        await acknowledged.check(server.url)
+        await acknowledged.check(registry)
         for (const path of ['/health', '/ready'])
-          expect((await fetch(server.url + path)).status, path).to.equal(200)
+          expect((await registry.get(path)).status, path).to.equal(200)
       })
 
       it('deletes', async () => {
-        const { status } = await push(server.url, 'DELETE', '/v2/a/manifests/v0')
+        const { status } = await registry.delete('a', 'manifests', 'v0')
         expect(status).to.be.oneOf(minFree === '0' ? [202, 507] : [202])
         if (status === 202) acknowledged.forget('v0')
       })
@@ -110,27 +113,20 @@ for (const [disk, mount] of Object.entries(DISKS)) {
         await rm(join(folder, 'ballast'))
         let status = 0
         for (let i = 0; i < 20 && status !== 201; i++) {
-          status = await acknowledged.push(server.url, MIB)
+          status = await acknowledged.push(registry, MIB)
           await sleep(200)
         }
         expect(status, server.log()).to.equal(201)
-        expect((await push(server.url, 'POST', '/files', pluginForm())).status).to.equal(200)
-        await acknowledged.check(server.url)
+        expect((await registry.publish(PLUGIN)).status).to.equal(200)
+        await acknowledged.check(registry)
       })
 
       it('has it all after a restart', async () => {
         await server.stop()
         await serve()
-        await acknowledged.check(server.url)
-        expect(await acknowledged.push(server.url, 1000)).to.equal(201)
+        await acknowledged.check(registry)
+        expect(await acknowledged.push(registry, 1000)).to.equal(201)
       })
     })
   }
-}
-
-function pluginForm(): FormData {
-  const form = new FormData()
-  form.set('file', new Blob([plugin('libmemflow_coredump-0.2.0.x86_64.so').bytes]), 'libmemflow.so')
-  form.set('signature', '00')
-  return form
 }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Content, contentOf, INDEX, MANIFEST, type SoakRegistry } from './soak-registry.ts'
-import type { SoakTally } from './soak-tally.ts'
+import type { Random } from '../support/random.ts'
+import { descriptorOf, imageOf, indexOf } from './documents.ts'
+import { type Content, contentOf, INDEX, MANIFEST, type RegistryClient } from './registry-client.ts'
+import type { Tally } from './tally.ts'
 
 /** What a client has pushed and not deleted. */
 export interface Artifact {
@@ -13,14 +15,14 @@ export interface Artifact {
 }
 
 export interface World {
-  readonly registry: SoakRegistry
-  readonly tally: SoakTally
+  readonly registry: RegistryClient
+  readonly tally: Tally
   /** Milliseconds. */
   readonly grace: number
   readonly repositories: readonly string[]
   /** What all clients push again and again. */
   readonly contents: readonly Content[]
-  readonly random: () => number
+  readonly random: Random
 }
 
 /** One client: it pushes, pulls, attaches and deletes at random, and knows what must be there. */
@@ -66,7 +68,7 @@ export class SoakClient {
     const began = await this.#pushBlobs(repository, blobs)
     // A client as slow as the grace period was made for.
     if (this.#below(8) === 0) await sleep(this.#world.grace * 0.85)
-    await this.#put(repository, blobs, this.#image(blobs), MANIFEST, began)
+    await this.#put(repository, blobs, imageOf(blobs, this.#label()), MANIFEST, began)
   }
 
   async #attach(): Promise<void> {
@@ -75,7 +77,10 @@ export class SoakClient {
     const { repository, manifest } = subject
     const blobs = [this.#content()]
     const began = await this.#pushBlobs(repository, blobs)
-    const document = this.#image(blobs, { subject: descriptorOf(manifest, subject.type) })
+    const document = imageOf(blobs, {
+      ...this.#label(),
+      subject: descriptorOf(manifest, subject.type),
+    })
     const put = await this.#put(repository, blobs, document, MANIFEST, began, [manifest.digest])
     if (!put) return
     const list = await this.#world.registry.get(`/v2/${repository}/referrers/${manifest.digest}`)
@@ -86,12 +91,8 @@ export class SoakClient {
     const first = this.#pick(this.artifacts)
     const children = this.artifacts.filter(({ repository }) => repository === first?.repository).slice(0, 3)
     if (!first || children.length === 0) return
-    const document = {
-      schemaVersion: 2,
-      mediaType: INDEX,
-      manifests: children.map(({ manifest, type }) => descriptorOf(manifest, type)),
-      annotations: this.#label(),
-    }
+    const descriptors = children.map(({ manifest, type }) => descriptorOf(manifest, type))
+    const document = indexOf(descriptors, this.#label())
     const names = children.map(({ manifest }) => manifest.digest)
     await this.#put(first.repository, [], document, INDEX, Date.now(), names)
   }
@@ -199,39 +200,23 @@ export class SoakClient {
     return manifest
   }
 
-  #image([config, ...layers]: readonly Content[], more: object = {}): object {
-    return {
-      schemaVersion: 2,
-      mediaType: MANIFEST,
-      artifactType: 'application/vnd.example.soak',
-      config: config && descriptorOf(config, 'application/vnd.example'),
-      layers: layers.map(layer => descriptorOf(layer, 'application/vnd.example')),
-      annotations: this.#label(),
-      ...more,
-    }
-  }
-
   /** No two manifests are the same, so that each has one owner. */
-  #label(): Record<string, string> {
-    return { made: `${this.#name}/${this.#made++}` }
+  #label(): object {
+    return { annotations: { made: `${this.#name}/${this.#made++}` } }
   }
 
   /** Mostly what others push too; else something new. */
   #content(): Content {
     const { contents, random } = this.#world
-    if (random() < 0.8) return this.#pick(contents)
-    return contentOf(Buffer.alloc(1 + this.#below(50_000), `${this.#name} ${random()}`))
+    if (!random.oneIn(5)) return this.#pick(contents)
+    return contentOf(Buffer.alloc(1 + this.#below(50_000), `${this.#name} ${this.#below(2 ** 31)}`))
   }
 
   #below(n: number): number {
-    return Math.floor(this.#world.random() * n)
+    return this.#world.random.below(n)
   }
 
   #pick<T>(list: readonly T[]): T {
     return list[this.#below(list.length)] as T
   }
-}
-
-function descriptorOf({ digest, bytes }: Content, mediaType: string) {
-  return { mediaType, digest, size: bytes.length }
 }

@@ -9,9 +9,6 @@ const FIXTURES = [
   'libmemflow_coredump-0.2.0.arm64.so',
 ]
 
-/** DER of r = 1 and s = 1: where no key is known, nobody looks further. */
-const SIGNATURE = '3006020101020101'
-
 interface Descriptor {
   readonly digest: string
 }
@@ -29,11 +26,11 @@ export class PluginClient {
     const { random } = this.#world
     const fixtures = FIXTURES.map(name => fixture(name))
     while (Date.now() < until) {
-      const plugin = fixtures[Math.floor(random() * fixtures.length)] as Fixture
+      const plugin = random.of(fixtures)
       if (this.#published.has(plugin)) await this.#delete(plugin)
       else await this.#publish(plugin)
       await this.check()
-      await sleep(100 * random())
+      await sleep(random.below(100))
     }
   }
 
@@ -73,10 +70,7 @@ export class PluginClient {
 
   async #publish(plugin: Fixture): Promise<void> {
     const { registry, tally } = this.#world
-    const form = new FormData()
-    form.append('file', new Blob([new Uint8Array(plugin.bytes)]))
-    form.append('signature', SIGNATURE)
-    const { status, bytes } = await registry.ask('POST', '/files', form)
+    const { status, bytes } = await registry.publish(plugin.bytes)
     tally.check(status === 200, `POST /files -> ${status} ${bytes}`)
     tally.count('plugins published')
     this.#published.add(plugin)

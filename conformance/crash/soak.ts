@@ -5,21 +5,19 @@
 // Starts the registry with a collection every second and a grace period of two, and lets clients push, mount, pull,
 // attach and delete the same blobs all the time. All that was acknowledged must be there at every moment, and in the
 // end nothing else may be left on the disk. The exit code is 1 where that does not hold.
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { Random } from '../support/random.ts'
 import { type Server, startServer } from '../support/server.ts'
+import { checkLeft } from './disk.ts'
+import { contentOf, RegistryClient, TOKEN } from './registry-client.ts'
 import { SoakClient, type World } from './soak-client.ts'
 import { PluginClient } from './soak-plugins.ts'
-import { contentOf, SoakRegistry, TOKEN } from './soak-registry.ts'
-import { SoakTally } from './soak-tally.ts'
+import { Tally } from './tally.ts'
 
 const GRACE = 2000
-/** How long what nobody needs may last: two grace periods, the row's and the upload's, and the passes between. */
-const PATIENCE = 30_000
-
 const PLURALS: Record<string, string> = {
   index: 'composed indexes',
   repository: 'repositories',
@@ -43,16 +41,16 @@ const server = await startServer(folder, {
   MEMFLOW_UPLOAD_TTL: '4s',
   MEMFLOW_MIN_FREE_SPACE: '0',
 })
-const tally = new SoakTally()
+const tally = new Tally()
 const world: World = {
-  registry: new SoakRegistry(server.url),
+  registry: new RegistryClient(server.url),
   tally,
   grace: GRACE,
   repositories: ['one', 'two', 'three/deep', 'four'],
   contents: Array.from({ length: 24 }, (_, i) =>
     contentOf(Buffer.alloc(1 + ((i * 7919) % 200_000), `content ${i}`)),
   ),
-  random: randomFrom(Number(values.seed)),
+  random: new Random(Number(values.seed), 0),
 }
 try {
   console.log(`soak of ${seconds} s, ${values.clients} clients and one with plugins, --seed ${values.seed}`)
@@ -79,42 +77,15 @@ try {
 process.exitCode = tally.failed > 0 ? 1 : 0
 
 /** Waits until the disk has the blobs that manifests need, and nothing else. */
-async function assertLeft(
+function assertLeft(
   { storage }: Server,
   clients: readonly SoakClient[],
   more: readonly string[],
 ): Promise<void> {
-  const needed = new Set([
-    ...clients.flatMap(({ artifacts }) =>
-      artifacts.flatMap(({ blobs }) => blobs.map(({ digest }) => digest)),
-    ),
-    ...more,
-  ])
-  const end = Date.now() + PATIENCE
-  let left: string[] = []
-  let uploads: string[] = []
-  do {
-    await sleep(500)
-    left = await stored(storage)
-    uploads = await readdir(join(storage, 'uploads'))
-  } while ((left.length > needed.size || uploads.length > 0) && Date.now() < end)
-  const missing = [...needed].filter(digest => !left.includes(digest))
-  const extra = left.filter(digest => !needed.has(digest))
-  tally.check(missing.length === 0, `dangling: ${missing.length} blobs that are needed are not on the disk`)
-  tally.check(extra.length === 0, `left over: ${extra.length} blobs, such as ${extra[0]}`)
-  tally.check(uploads.length === 0, `left over: ${uploads.length} uploads`)
-}
-
-async function stored(storage: string): Promise<string[]> {
-  const digests: string[] = []
-  for (const algorithm of ['sha256', 'sha512']) {
-    const files = await readdir(join(storage, 'blobs', algorithm), { recursive: true })
-    for (const file of files) {
-      const [, hex] = file.split('/')
-      if (hex) digests.push(`${algorithm}:${hex}`)
-    }
-  }
-  return digests
+  const pushed = clients.flatMap(({ artifacts }) =>
+    artifacts.flatMap(({ blobs }) => blobs.map(({ digest }) => digest)),
+  )
+  return checkLeft(storage, new Set([...pushed, ...more]), tally)
 }
 
 interface Collection {
@@ -144,15 +115,4 @@ function report(): void {
   tally.count('dangling', tally.faults('dangling'))
   tally.count('left over', tally.faults('left over'))
   tally.print()
-}
-
-/** mulberry32: the same choices for the same seed, as far as the clients' turns are the same. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { Random } from '../support/random.ts'
 import { mutate } from './mutate.ts'
-import { Random } from './random.ts'
 import { readSample } from './sample.ts'
 import { trial } from './trial.ts'
 

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts'
+import type { Random } from '../support/random.ts'
 import type { Field, Sample } from './sample.ts'
 
 /** The largest upload. */

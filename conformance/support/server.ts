@@ -21,32 +21,54 @@ export interface Server {
   readonly storage: string
   /** Everything it wrote so far. */
   log(): string
+  /** Waits until it answers. */
+  ready(): Promise<void>
   stop(): Promise<void>
+  /** Ends it at once, with SIGKILL. */
+  kill(): Promise<void>
 }
 
 /** Starts the registry with its data under `folder` and waits until it answers. */
-export async function startServer(folder: string, env: Record<string, string> = {}): Promise<Server> {
+export async function startServer(folder: string, env?: Record<string, string>): Promise<Server> {
+  const server = await launchServer(folder, env)
+  await server.ready()
+  return server
+}
+
+/** The same without the wait; under another command, where one is given, such as strace. */
+export async function launchServer(
+  folder: string,
+  env: Record<string, string> = {},
+  under: readonly string[] = [],
+): Promise<Server> {
   const storage = join(folder, 'storage')
   await mkdir(storage, { recursive: true })
   const host = `127.0.0.1:${await freePort()}`
   const url = `http://${host}`
-  const [command = '', ...args] = COMMAND.split(' ')
+  const [command = '', ...args] = [...under, ...COMMAND.split(' ')]
   const child = spawn(command, args, {
     cwd: folder,
     env: { PATH: process.env.PATH, HOME: folder, MEMFLOW_ADDR: host, MEMFLOW_STORAGE_ROOT: storage, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
-  const failed = new Promise<never>((_, reject) => child.once('error', reject))
+  child.once('error', error => (log += error))
   for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (log += chunk))
-  await Promise.race([answers(url, child, () => log), failed])
-  return { url, host, storage, log: () => log, stop: () => stop(child) }
+  return {
+    url,
+    host,
+    storage,
+    log: () => log,
+    ready: () => answers(url, child, () => log),
+    stop: () => end(child, 'SIGTERM'),
+    kill: () => end(child, 'SIGKILL'),
+  }
 }
 
 async function answers(url: string, child: ChildProcess, log: () => string): Promise<void> {
   const deadline = Date.now() + START_MS
   while (Date.now() < deadline) {
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${log()}`)
+    if (hasEnded(child)) throw new Error(`the server ended with ${child.exitCode}:\n${log()}`)
     const response = await fetch(`${url}/health`).catch(() => undefined)
     await response?.body?.cancel()
     if (response) return
@@ -56,13 +78,18 @@ async function answers(url: string, child: ChildProcess, log: () => string): Pro
   throw new Error(`the server did not answer within ${START_MS} ms:\n${log()}`)
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (hasEnded(child)) return
   const closed = once(child, 'close')
-  child.kill('SIGTERM')
+  child.kill(signal)
   const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
   await closed
   clearTimeout(late)
+}
+
+/** Also where it never began. */
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
 }
 
 async function freePort(): Promise<number> {

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { MAX_SIZE, mutate } from '../../conformance/fuzz/mutate.ts'
-import { Random } from '../../conformance/fuzz/random.ts'
 import { readSample, type Sample } from '../../conformance/fuzz/sample.ts'
 import { trial } from '../../conformance/fuzz/trial.ts'
+import { Random } from '../../conformance/support/random.ts'
 import { PLUGIN_FILES, plugin } from '../support/plugins.ts'
 
 const SEED = 20

@@ -22,7 +22,7 @@ describe('store/free-space', () => {
     },
   } as unknown as typeof nodeFs
 
-  const aWhile = () => new Promise(resolve => setTimeout(resolve, 1010))
+  const aWhile = () => new Promise(resolve => setTimeout(resolve, 50))
 
   beforeEach(async () => {
     free = 8192
@@ -30,10 +30,11 @@ describe('store/free-space', () => {
     store = await FsBlobStore.open(await fresh(), { fs, minFreeSpace: 8192 })
   })
 
-  it('enough -> content is taken; the file system is asked once a second', async () => {
-    for (let i = 0; i < 5; i++) await push(store, Buffer.from(`${i}`))
-    await store.admit()
-    expect(looks).to.equal(1)
+  it('enough -> content is taken; the file system is not asked every time', async () => {
+    await push(store, Buffer.from('abc'))
+    looks = 0
+    await Promise.all(Array.from({ length: 50 }, () => store.admit()))
+    expect(looks).to.be.at.most(1)
   })
 
   it('less than shall stay free -> no new upload, no more bytes; reads, deletes and what is staged go on', async () => {
@@ -80,7 +81,7 @@ describe('store/free-space', () => {
   it('that the file system cannot tell -> is enough', async () => {
     free = -1
     await push(store, Buffer.from('abc'))
-    expect(looks).to.equal(1)
+    expect(looks).to.be.at.least(1)
   })
 
   it('is not asked for where none shall stay free', async () => {

@@ -1,8 +1,8 @@
 import { RegistryError } from '../oci/errors.ts'
 import type { Fs } from './durable.ts'
 
-/** How old an answer of the file system may be, in milliseconds. */
-const FRESH = 1000
+/** How old an answer of the file system may be, in milliseconds: what is written meanwhile goes beyond the limit. */
+const FRESH = 20
 
 /** Space that shall stay free, so that the index and deletes have room when uploads have taken the rest. */
 export class FreeSpace {

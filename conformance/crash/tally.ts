@@ -1,5 +1,5 @@
-/** What happened in a soak, and what should not have. */
-export class SoakTally {
+/** What happened in a run, and what should not have. */
+export class Tally {
   readonly #counts = new Map<string, number>()
   readonly #faults: string[] = []
   #passed = 0
