@@ -306,6 +306,62 @@ export function blobStoreContract(name: string, fixture: () => Promise<BlobStore
         expect(asked).to.equal(9)
       })
 
+      it('tells how much is staged, also while the body pauses', async () => {
+        const upload = await begin(store)
+        const told: number[] = []
+        const paused = async function* () {
+          yield Buffer.from('abc')
+          while (told.length === 0) await new Promise(resolve => setTimeout(resolve, 5))
+          yield Buffer.from('de')
+        }
+        await upload.append(paused(), { max: MAX, onStaged: size => told.push(size) })
+        expect(told).to.deep.equal([3, 5])
+      })
+
+      it('is read along while it comes, through its commit', async () => {
+        const upload = await begin(store)
+        await upload.append(body('abc'), { max: MAX })
+        const asked: [number, number][] = []
+        let more = (_: number) => {}
+        const arrived = (position: number, end: number) => {
+          asked.push([position, end])
+          if (position < 3) return Promise.resolve(Math.min(3, end))
+          return new Promise<number>(resolve => {
+            more = () => resolve(end)
+          })
+        }
+        const follow = async () => {
+          const handle = await upload.follow(6, arrived)
+          if (!handle) throw new Error('nothing is staged')
+          return handle
+        }
+        const [first, second] = [await follow(), await follow()]
+        const whole = buffer(first.read())
+        await upload.append(body('def'), { max: MAX })
+        await upload.commit(digestOf('abcdef'))
+        await new Promise(resolve => setTimeout(resolve, 20))
+        more(6)
+        expect(String(await whole)).to.equal('abcdef')
+        expect(String(await buffer(second.read({ start: 1, end: 2 })))).to.equal('bc')
+        expect(asked).to.deep.equal([
+          [0, 6],
+          [3, 6],
+          [1, 3],
+        ])
+        expect(await upload.follow(6, arrived)).to.equal(undefined)
+      })
+
+      it('read along -> ends with the error of who waits', async () => {
+        const upload = await begin(store)
+        const handle = await upload.follow(6, () => Promise.reject(new Error('given up')))
+        const stream = handle?.read()
+        expect(await refusal(stream ? buffer(stream) : Promise.reject(new Error('nothing')))).to.equal(
+          'given up',
+        )
+        // Who has opened it and does not read closes it.
+        await (await upload.follow(6, async () => 6))?.close()
+      })
+
       it('is still there when the digest is wrong', async () => {
         const upload = await begin(store)
         await upload.append(body('abc'), { max: MAX })

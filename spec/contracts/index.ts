@@ -209,6 +209,30 @@ export function indexContract(name: string, fixture: () => Promise<IndexFixture>
       })
     })
 
+    describe('a snapshot', () => {
+      it('has the rows of its moment, however they are asked for', async () => {
+        await index.apply([put(NEXT, ['a'], 1), put(NEXT, ['b'], 2), put(BYTES, ['a'], Buffer.from('x'))])
+        const snapshot = index.snapshot()
+        await index.apply([put(NEXT, ['a'], 9), del(NEXT, ['b']), put(NEXT, ['c'], 3), del(BYTES, ['a'])])
+        expect(await snapshot.get(NEXT, 'a')).to.equal(1)
+        expect(await snapshot.get(NEXT, 'c')).to.equal(undefined)
+        expect(Buffer.from((await snapshot.get(BYTES, 'a')) ?? []).toString()).to.equal('x')
+        const rows = [
+          { key: ['a'], row: 1 },
+          { key: ['b'], row: 2 },
+        ]
+        expect(await snapshot.page(NEXT, [])).to.deep.equal(rows)
+        expect(await all(snapshot.scan(NEXT, []))).to.deep.equal(rows)
+        expect(await index.get(NEXT, 'a')).to.equal(9)
+        await snapshot.close()
+      })
+
+      it('may be left open by who closes the index', async () => {
+        index.snapshot()
+        await reopen()
+      })
+    })
+
     describe('apply', () => {
       it('does nothing for nothing', () => index.apply([]))
 

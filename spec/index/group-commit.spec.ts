@@ -59,20 +59,22 @@ describe('index/group-commit', () => {
     await Promise.all(later)
   })
 
-  it('fails for all in a commit, and goes on with the next', async () => {
+  it('fails for all in a commit and all that wait behind it, and goes on with the next', async () => {
     const commits = new Commits()
-    const group = new GroupCommit(commits.commit)
+    const failures: unknown[] = []
+    const group = new GroupCommit(commits.commit, error => failures.push((error as Error).message))
     const first = refusal(group.add(['a']))
     await turn()
     const second = [refusal(group.add(['b'])), refusal(group.add(['c']))]
     await commits.end(new Error('disk gone'))
     expect(await first).to.equal('disk gone')
+    expect(await Promise.all(second)).to.deep.equal(['disk gone', 'disk gone'])
+    expect(failures).to.deep.equal(['disk gone', 'disk gone'])
     const third = group.add(['d'])
-    await commits.end(new Error('still gone'))
-    expect(await Promise.all(second)).to.deep.equal(['still gone', 'still gone'])
+    await turn()
     await commits.end()
     await third
-    expect(commits.groups).to.deep.equal([['a'], ['b', 'c'], ['d']])
+    expect(commits.groups).to.deep.equal([['a'], ['d']])
   })
 
   it('goes on where a commit throws instead of rejecting', async () => {

@@ -1,17 +1,24 @@
-import type { Entry, Index, Op, Page, Reader, Scan, Table } from './contract.ts'
-import { bytewise, decodeKey, encodeKey, keyRange } from './keys.ts'
+import type { Index, Op, Table } from './contract.ts'
+import { encodeKey } from './keys.ts'
+import { Overlay } from './overlay.ts'
 
 /**
- * Changes that will be applied together. Reads see the index with the changes made so far,
- * so that one rule can build on what another has just decided.
+ * Changes that will be applied together. Reads see the index with the changes made so far, and with those of others
+ * that are on their way, so that one rule can build on what another has just decided.
  */
-export class Batch implements Reader {
+export class Batch extends Overlay {
   readonly #index: Index
+  /** How often the index had failed when this began: what it builds on may not have come. */
+  readonly #failures: number
   /** By encoded key: the last change of a row counts. */
-  readonly #ops = new Map<string, Op>()
+  readonly #ops: Map<string, Op>
 
   constructor(index: Index) {
+    const ops = new Map<string, Op>()
+    super(index.latest, ops)
+    this.#ops = ops
     this.#index = index
+    this.#failures = index.failures
   }
 
   put<Key extends readonly string[], Row>(table: Table<Key, Row>, key: Readonly<Key>, row: Row): void {
@@ -22,62 +29,8 @@ export class Batch implements Reader {
     this.#ops.set(encodeKey(table.prefix, key), { table, key, row: undefined })
   }
 
-  /** One atomic, durable write of all changes. */
+  /** One atomic, durable write of all changes. From its call on, batches that begin see them. */
   apply(): Promise<void> {
-    return this.#index.apply([...this.#ops.values()])
-  }
-
-  async get<Key extends readonly string[], Row>(
-    table: Table<Key, Row>,
-    ...key: Key
-  ): Promise<Row | undefined> {
-    const op = this.#ops.get(encodeKey(table.prefix, key))
-    return op ? (op.row as Row | undefined) : this.#index.get(table, ...key)
-  }
-
-  async page<Key extends readonly string[], Row>(
-    table: Table<Key, Row>,
-    parts: readonly string[],
-    { limit = Number.POSITIVE_INFINITY, ...scan }: Page = {},
-  ): Promise<Entry<Key, Row>[]> {
-    const entries: Entry<Key, Row>[] = []
-    if (limit === 0) return entries
-    for await (const entry of this.scan(table, parts, scan)) {
-      if (entries.push(entry) >= limit) break
-    }
-    return entries
-  }
-
-  async *scan<Key extends readonly string[], Row>(
-    table: Table<Key, Row>,
-    parts: readonly string[],
-    scan: Scan = {},
-  ): AsyncIterable<Entry<Key, Row>> {
-    const changes = this.#within(keyRange(table.prefix, parts, scan))
-    let next = 0
-    for await (const entry of this.#index.scan(table, parts, scan)) {
-      const key = encodeKey(table.prefix, entry.key)
-      for (; next < changes.length && compare(changes[next], key) < 0; next++)
-        yield* shown<Key, Row>(changes[next])
-      if (!this.#ops.has(key)) yield entry
-    }
-    for (; next < changes.length; next++) yield* shown<Key, Row>(changes[next])
-  }
-
-  /** The changes between the bounds, in key order. */
-  #within({ gte, lt }: { gte: string; lt: string }): [string, Op][] {
-    return [...this.#ops]
-      .filter(([key]) => bytewise(key, gte) >= 0 && bytewise(key, lt) < 0)
-      .sort(([a], [b]) => bytewise(a, b))
-  }
-}
-
-function compare(change: [string, Op] | undefined, key: string): number {
-  return change ? bytewise(change[0], key) : 1
-}
-
-function* shown<Key, Row>(change: [string, Op] | undefined): Iterable<Entry<Key, Row>> {
-  if (change && change[1].row !== undefined) {
-    yield { key: decodeKey(change[0]) as unknown as Key, row: change[1].row as Row }
+    return this.#index.apply([...this.#ops.values()], this.#failures)
   }
 }

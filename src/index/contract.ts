@@ -30,6 +30,12 @@ export interface Page extends Scan {
   limit?: number
 }
 
+/** The rows of a table, or those of them whose keys begin with that part. */
+export type Rows = readonly [table: Table<readonly string[], unknown>, first?: string]
+
+/** Whether rows are as they were when it was made. It may say no where they are, never yes where they are not. */
+export type Unchanged = () => boolean
+
 /** What can be asked of ordered rows; also of a batch, which answers as if it were applied already. */
 export interface Reader {
   get<Key extends readonly string[], Row>(table: Table<Key, Row>, ...key: Key): Promise<Row | undefined>
@@ -47,19 +53,37 @@ export interface Reader {
   ): AsyncIterable<Entry<Key, Row>>
 }
 
+/** The rows of one moment, whatever changes since. While it is open, LevelDB keeps what is removed. */
+export interface Snapshot extends Reader {
+  close(): Promise<void>
+}
+
 /**
  * Ordered rows. Keys are compared bytewise, part by part, so the order of a table's key is the order of its queries.
  * All that several requests must agree on goes through `apply` and `exclusive`.
  */
 export interface Index extends Reader {
-  /** All or nothing, and durable when it resolves. */
-  apply(ops: readonly Op[]): Promise<void>
+  /** The rows with the changes that are on their way. They come in order, each only if those before it did. */
+  readonly latest: Reader
+  /** How many times changes did not come. */
+  readonly failures: number
+  /**
+   * All or nothing, and durable when it resolves. Fails where changes failed since there were so many `failures`:
+   * what `latest` had of them is gone.
+   */
+  apply(ops: readonly Op[], failures?: number): Promise<void>
   /** Runs alone among those that share one of the keys; how a read and the write that follows from it stay together. */
   exclusive<T>(keys: readonly string[], work: () => Promise<T>): Promise<T>
   /** Runs side by side with others that share the keys, and apart from those that have one of them exclusively. */
   shared<T>(keys: readonly string[], work: () => Promise<T>): Promise<T>
   /** As `exclusive`, where nobody is at work or in line under any of the keys; else undefined, at once. */
   attempt<T>(keys: readonly string[], work: () => Promise<T>): Promise<T | undefined>
+  /** All changes that `apply` has made are in it. */
+  snapshot(): Snapshot
+  /** Made before the rows are read, it costs a few comparisons however often it is asked. */
+  watch(...rows: readonly Rows[]): Unchanged
+  /** Reads all that is stored. Throws `INDEX_DAMAGED`, and then at every read: what is missing cannot be told from what is not there. */
+  verify(): Promise<void>
   /** Rejects where the index does not work. */
   check(): Promise<void>
   close(): Promise<void>

@@ -1,51 +1,58 @@
 import type { FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileStream } from '../lib/file-stream.ts'
-import { lines } from '../lib/lines.ts'
+import { basename, join } from 'node:path'
 import { writeAll } from '../lib/write-all.ts'
 import { type DurableDisk, writeError } from '../store/durable.ts'
-import { decodeLine, encodeLine, type JournalEntry } from './journal-line.ts'
+import { indexDamaged, JournalDamaged } from './damage.ts'
+import { type End, fileName, isHole, JournalFiles } from './journal-files.ts'
+import { encodeLine, type JournalEntry, type JournalLine } from './journal-line.ts'
 
-/** A segment is full at this size in bytes: it bounds what a start reads again. */
-const SEGMENT_BYTES = 8 * 1024 * 1024
-
-type Apply = (entries: readonly JournalEntry[]) => Promise<void>
-
-/** A file of the journal has a line that cannot be read, and others behind it. */
-export class JournalDamaged extends Error {
-  override readonly name = 'JournalDamaged'
+/** In bytes. */
+export interface JournalLimits {
+  /** A segment of this size is full: it bounds what a start reads again. */
+  readonly segment: number
+  /** Less than this in segments is not worth a snapshot. */
+  readonly snapshot: number
 }
+
+const LIMITS: JournalLimits = { segment: 8 * 1024 * 1024, snapshot: 64 * 1024 * 1024 }
 
 /**
  * The changes of the index in their order, synced before anybody is told that they are made.
  *
  * LevelDB is written without a sync, so that a change costs one. After a crash it is given the newest segment again;
  * a new one is begun only when LevelDB has all the older ones on disk. A snapshot, the rows that nothing else tells,
- * stands for all segments of lower numbers: with what is here LevelDB can be made anew.
+ * stands for all segments before it: with what is here LevelDB can be made anew.
  */
 export class Journal {
+  readonly files: JournalFiles
   readonly #folder: string
   readonly #disk: DurableDisk
-  /** Of the newest segment. */
-  #number = 0
+  readonly #limits: JournalLimits
+  /** Of the newest segment: the last change before it. */
+  #base = 0
+  #last = 0
   #file: FileHandle | undefined
   /** Bytes of its whole lines. */
   #size = 0
+  /** There may be more behind them, of a line that failed. */
+  #torn = false
 
-  private constructor(folder: string, disk: DurableDisk) {
+  private constructor(folder: string, disk: DurableDisk, limits: JournalLimits) {
+    this.files = new JournalFiles(folder, disk)
     this.#folder = folder
     this.#disk = disk
+    this.#limits = limits
   }
 
   /** The journal in that folder, made where missing. */
-  static async in(folder: string, disk: DurableDisk): Promise<Journal> {
+  static async in(folder: string, disk: DurableDisk, limits: JournalLimits = LIMITS): Promise<Journal> {
     await disk.makeFolder(folder)
-    return new Journal(folder, disk)
+    return new Journal(folder, disk, limits)
   }
 
   /** Whether the newest segment is full, and the next one should be begun. */
   get full(): boolean {
-    return this.#size >= SEGMENT_BYTES
+    return this.#size >= this.#limits.segment
   }
 
   /** Throws `READ_ONLY` once a sync has failed. */
@@ -53,92 +60,123 @@ export class Journal {
     this.#disk.assertWritable()
   }
 
-  /** Whether anything was ever written. */
-  async exists(): Promise<boolean> {
-    return (await this.#numbers('log')).length > 0
+  /**
+   * Opens the newest segment and hands out its lines, which LevelDB may lack: it has come to change `reached`, at least
+   * to the segment and never further than the journal. The torn end that a crash leaves is cut off.
+   * Throws `JournalDamaged`, `INDEX_DAMAGED`; then nothing was handed out.
+   */
+  async open(reached: number, apply: (line: JournalLine) => Promise<void>): Promise<void> {
+    const [newest] = (await this.files.numbers('log')).slice(-1)
+    const base = newest ?? (await this.files.numbers('snapshot')).at(-1) ?? 0
+    if (reached < base) throw indexDamaged(`the index, which lacks changes ${reached + 1} to ${base},`)
+    const end = await this.#whole(base, reached)
+    for await (const line of this.files.segment(base)) if (!isHole(line)) await apply(line)
+    this.#file = await (newest === undefined
+      ? this.#disk.create(end.path)
+      : this.#disk.fs.open(end.path, 'r+'))
+    this.#base = base
+    this.#last = end.number
+    this.#size = end.byte
+    this.#torn = true
+    await this.#mend(this.#file)
   }
 
-  /** Opens the newest segment and hands out its lines, which LevelDB may lack. The torn end that a crash leaves is cut off. */
-  async open(apply: Apply): Promise<void> {
-    const newest = (await this.#numbers('log')).at(-1)
-    if (newest === undefined) {
-      await this.begin()
-      return
-    }
-    const size = await this.#read('log', newest, apply)
-    this.#file = await this.#disk.fs.open(this.#path('log', newest), 'r+')
-    this.#number = newest
-    this.#size = size
-    await this.#file.truncate(size)
-  }
-
-  /** Adds the changes of one commit; durable when it resolves. Throws `STORAGE_FULL`, `READ_ONLY`; then nothing of them stays. */
-  async append(entries: readonly JournalEntry[]): Promise<void> {
+  /**
+   * Adds the changes of one commit; durable when it resolves, with its number.
+   * Throws `STORAGE_FULL`, `READ_ONLY`; then nothing of them stays.
+   */
+  async append(entries: readonly JournalEntry[]): Promise<number> {
     this.#disk.assertWritable()
     const file = this.#open()
-    const line = Buffer.from(encodeLine(entries))
+    const number = this.#last + 1
+    const line = Buffer.from(encodeLine({ number, entries }))
     try {
+      await this.#mend(file)
+      this.#torn = true
       await writeAll(file, [line], this.#size)
+      await this.#disk.datasync(file)
+      this.#torn = false
     } catch (error) {
-      // Should half a line stay for good, the next one overwrites it, and a reader stops before it.
+      // Taken back at once, so that a kill leaves nothing of it; the next line, or the next segment, makes sure.
       await file.truncate(this.#size).catch(() => {})
       throw writeError(error)
     }
-    await this.#disk.datasync(file)
     this.#size += line.length
+    this.#last = number
+    return number
   }
 
-  /** Begins the next segment. All that the older ones say must be on disk in LevelDB. */
+  /** Begins the next segment, and answers its number. All that the older ones say must be on disk in LevelDB. */
   async begin(): Promise<number> {
-    if (this.#file && this.#size === 0) return this.#number
-    const file = await this.#disk.create(this.#path('log', this.#number + 1))
-    await this.#file?.close()
+    if (this.#file && this.#last === this.#base) return this.#base
+    if (this.#file) await this.#mend(this.#file)
+    const file = await this.#disk.create(this.files.path('log', this.#last))
+    await this.close()
     this.#file = file
-    this.#number += 1
+    this.#base = this.#last
     this.#size = 0
-    return this.#number
+    return this.#base
   }
 
   async close(): Promise<void> {
-    await this.#file?.close()
+    const file = this.#file
     this.#file = undefined
+    // What could be lost was lost at a sync.
+    await file?.close().catch(() => {})
   }
 
-  /** All changes since the newest snapshot, its rows first. Throws `JournalDamaged`. */
-  async replay(apply: Apply): Promise<void> {
-    const [snapshot = 0] = (await this.#numbers('snapshot')).slice(-1)
-    if (snapshot > 0) await this.#whole('snapshot', snapshot, apply)
-    const segments = (await this.#numbers('log')).filter(number => number >= snapshot)
-    for (const number of segments.slice(0, -1)) await this.#whole('log', number, apply)
-    for (const number of segments.slice(-1)) await this.#read('log', number, apply)
-  }
-
-  /** Writes a snapshot of what was true when segment `number` began, and removes what it stands for. */
-  async snapshot(number: number, rows: AsyncIterable<readonly JournalEntry[]>): Promise<void> {
+  /** Writes a snapshot of what was true when segment `number` began, and removes what it stands for, or moves it to a folder. */
+  async snapshot(
+    number: number,
+    rows: AsyncIterable<readonly JournalEntry[]>,
+    attic?: string,
+  ): Promise<void> {
     const temporary = join(this.#folder, 'snapshot.new')
     const file = await this.#disk.fs.open(temporary, 'w')
     try {
       let end = 0
-      for await (const entries of rows) end = await writeAll(file, [Buffer.from(encodeLine(entries))], end)
-      await this.#disk.publish(file, temporary, this.#path('snapshot', number))
+      for await (const entries of rows)
+        end = await writeAll(file, [Buffer.from(encodeLine({ number, entries }))], end)
+      await writeAll(file, [Buffer.from(encodeLine({ number, entries: [] }))], end)
+      await this.#disk.publish(file, temporary, this.files.path('snapshot', number))
     } finally {
       await file.close()
     }
     for (const kind of ['log', 'snapshot'] as const) {
-      const older = (await this.#numbers(kind)).filter(other => other < number)
-      for (const other of older) await this.#disk.remove(this.#path(kind, other))
+      for (const other of await this.files.numbers(kind)) {
+        const path = this.files.path(kind, other)
+        if (other >= number) continue
+        if (attic) await this.#disk.move(path, join(attic, basename(path)))
+        else await this.#disk.remove(path)
+      }
     }
   }
 
-  /** Bytes of the segments that no snapshot stands for, and of the snapshot. */
-  async sizes(): Promise<{ segments: number; snapshot: number }> {
+  /** Begins anew behind change `number`, with these rows, whatever can be read of what was before. */
+  async restart(number: number, rows: AsyncIterable<readonly JournalEntry[]>, attic?: string): Promise<void> {
+    // The segment first: a snapshot alone would be taken to stand for what is written after it.
+    if (!(await this.files.numbers('log')).includes(number))
+      await (await this.#disk.create(this.files.path('log', number))).close()
+    await this.snapshot(number, rows, attic)
+  }
+
+  /** Whether the segments have become so many that a snapshot should stand for them. */
+  async overgrown(): Promise<boolean> {
     const sum = async (kind: 'log' | 'snapshot') => {
       let bytes = 0
-      for (const number of await this.#numbers(kind))
-        bytes += (await this.#disk.fs.stat(this.#path(kind, number))).size
+      for (const number of await this.files.numbers(kind))
+        bytes += (await this.#disk.fs.stat(this.files.path(kind, number))).size
       return bytes
     }
-    return { segments: await sum('log'), snapshot: await sum('snapshot') }
+    return (await sum('log')) >= Math.max(this.#limits.snapshot, 2 * (await sum('snapshot')))
+  }
+
+  /** Takes back for good what a line that failed has left. */
+  async #mend(file: FileHandle): Promise<void> {
+    if (!this.#torn) return
+    await file.truncate(this.#size)
+    await this.#disk.datasync(file)
+    this.#torn = false
   }
 
   #open(): FileHandle {
@@ -146,40 +184,14 @@ export class Journal {
     throw new Error('the journal is closed')
   }
 
-  /** Hands out the lines up to the first that is not whole, and answers where they end. */
-  async #read(kind: 'log' | 'snapshot', number: number, apply: Apply): Promise<number> {
-    const path = this.#path(kind, number)
-    const { size } = await this.#disk.fs.stat(path)
-    let whole = 0
-    if (size === 0) return whole
-    let torn = false
-    for await (const { text, end } of lines(fileStream(() => this.#disk.fs.open(path, 'r'), 0, size))) {
-      const entries = decodeLine(text)
-      // A crash can tear the last line only: whole ones behind it mean that the medium has lost this one.
-      if (entries && torn) throw new JournalDamaged(`${path} is damaged at byte ${whole}`)
-      torn ||= !entries
-      if (!entries) continue
-      await apply(entries)
-      whole = end
-    }
-    return whole
-  }
-
-  /** The same where nothing may be missing. */
-  async #whole(kind: 'log' | 'snapshot', number: number, apply: Apply): Promise<void> {
-    const path = this.#path(kind, number)
-    const end = await this.#read(kind, number, apply)
-    const { size } = await this.#disk.fs.stat(path)
-    if (end < size) throw new JournalDamaged(`${path} is damaged at byte ${end}`)
-  }
-
-  async #numbers(kind: 'log' | 'snapshot'): Promise<number[]> {
-    const names = await this.#disk.fs.readdir(this.#folder)
-    const own = names.flatMap(name => (name.endsWith(`.${kind}`) ? [Number.parseInt(name, 10)] : []))
-    return own.filter(Number.isInteger).sort((a, b) => a - b)
-  }
-
-  #path(kind: 'log' | 'snapshot', number: number): string {
-    return join(this.#folder, `${number.toString().padStart(8, '0')}.${kind}`)
+  /** Where the segment ends, which has all changes up to `reached`, and all behind it. */
+  async #whole(base: number, reached: number): Promise<End> {
+    const lines = this.files.segment(base)
+    let step = await lines.next()
+    for (; !step.done; step = await lines.next())
+      if (isHole(step.value)) throw new JournalDamaged(step.value, reached)
+    const { number, path, byte } = step.value
+    if (number >= reached) return step.value
+    throw new JournalDamaged({ file: fileName(path), byte, first: number + 1, last: reached }, reached)
   }
 }

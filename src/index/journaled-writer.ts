@@ -1,30 +1,7 @@
-import type { Level } from 'level'
 import type { Journal } from './journal.ts'
-import type { JournalEntry } from './journal-line.ts'
-import { keyRange } from './keys.ts'
-import { TRUTH } from './tables.ts'
-
-export type Value = string | Uint8Array
-/** What `level` is on Node.js; its types leave out what browsers lack. */
-export type LevelDb = Level<string, Value> & {
-  compactRange(start: string, end: string): Promise<void>
-}
-
-/** A change of one row, as LevelDB takes it. */
-export type Change =
-  | {
-      readonly type: 'put'
-      readonly key: string
-      readonly value: Value
-      readonly valueEncoding: 'utf8' | 'view'
-    }
-  | { readonly type: 'del'; readonly key: string }
-
-/** Segments smaller than this, in bytes, are not worth a snapshot. */
-const SNAPSHOT_FROM = 64 * 1024 * 1024
-
-/** Rows of a snapshot in one line. */
-const LINE_ROWS = 128
+import type { JournalEntry, JournalLine } from './journal-line.ts'
+import { type Change, type LevelDb, reached, reachedRow, type Value, writeLevel } from './level-db.ts'
+import { truthRows } from './truth-rows.ts'
 
 /** Behind every key there is. */
 const END = '\u{10ffff}'
@@ -47,23 +24,27 @@ export class JournaledWriter {
     this.#report = report
   }
 
-  /** Brings the open LevelDB up to the journal; `report` hears of failures that no request is told of. */
+  /**
+   * Brings the open LevelDB up to the journal; `report` hears of failures that no request is told of.
+   * Throws `JournalDamaged`, `INDEX_DAMAGED`.
+   */
   static async open(
     db: LevelDb,
     journal: Journal,
     report: (error: unknown) => void,
   ): Promise<JournaledWriter> {
-    await journal.open(entries => db.batch(entries.map(changeOf)))
+    await journal.open(reached(db), line => writeLevel(db, changesOf(line)))
     return new JournaledWriter(db, journal, report)
   }
 
   /** Durable when it resolves. One call at a time. */
   async write(changes: readonly Change[]): Promise<void> {
     await this.#settle()
-    await this.#journal.append(changes.map(entryOf))
-    this.#owed.push(...changes)
+    const number = await this.#journal.append(changes.map(entryOf))
+    this.#owed.push(...changes, reachedRow(number))
     await this.#settle()
-    if (this.#journal.full) await this.#rotate()
+    // The change is durable whatever becomes of this, and the next one tries again.
+    if (this.#journal.full) await this.#rotate().catch(this.#report)
   }
 
   check(): void {
@@ -72,8 +53,8 @@ export class JournaledWriter {
 
   /** Ends both, so that the next start has nothing to read again. */
   async close(): Promise<void> {
-    await this.#snapshot
     if (this.#owed.length === 0) await this.#rotate().catch(this.#report)
+    await this.#snapshot
     await this.#journal.close()
     await this.#db.close()
   }
@@ -82,12 +63,12 @@ export class JournaledWriter {
   async #settle(): Promise<void> {
     if (this.#owed.length === 0) return
     try {
-      await this.#db.batch(this.#owed)
+      await writeLevel(this.#db, this.#owed)
     } catch (error) {
       this.#report(error)
       await this.#db.close()
       await this.#db.open()
-      await this.#db.batch(this.#owed)
+      await writeLevel(this.#db, this.#owed)
     }
     this.#owed = []
   }
@@ -97,12 +78,9 @@ export class JournaledWriter {
     // Compacting any range, an empty one too, has the rows in memory written to a table, and that synced.
     await this.#db.compactRange(END, END)
     const number = await this.#journal.begin()
-    const { segments, snapshot } = await this.#journal.sizes()
-    if (this.#snapshot || segments < Math.max(SNAPSHOT_FROM, 2 * snapshot)) return
-    // An iterator sees the rows as they are when it is made, whatever is written meanwhile.
-    const tables = TRUTH.map(({ prefix }) => rowsOf(this.#db, prefix))
+    if (this.#snapshot || !(await this.#journal.overgrown())) return
     this.#snapshot = this.#journal
-      .snapshot(number, linesOf(tables))
+      .snapshot(number, truthRows(this.#db))
       .catch(this.#report)
       .finally(() => {
         this.#snapshot = undefined
@@ -110,30 +88,17 @@ export class JournaledWriter {
   }
 }
 
-function rowsOf(db: LevelDb, prefix: string) {
-  return db.iterator<string, string>({ ...keyRange(prefix, []), valueEncoding: 'utf8' })
+/** A line of the journal, as LevelDB takes it. */
+export function changesOf({ number, entries }: JournalLine): Change[] {
+  return [...entries.map(changeOf), reachedRow(number)]
 }
 
-async function* linesOf(tables: ReturnType<typeof rowsOf>[]): AsyncIterable<JournalEntry[]> {
-  try {
-    for (const table of tables) {
-      while (true) {
-        const rows = await table.nextv(LINE_ROWS)
-        if (rows.length === 0) break
-        yield rows
-      }
-    }
-  } finally {
-    await Promise.all(tables.map(table => table.close()))
-  }
+function changeOf([key, value]: JournalEntry): Change {
+  return value === null ? { type: 'del', key } : { type: 'put', key, value, valueEncoding: 'utf8' }
 }
 
 function entryOf(change: Change): JournalEntry {
   return [change.key, change.type === 'put' ? textOf(change.value) : null]
-}
-
-export function changeOf([key, value]: JournalEntry): Change {
-  return value === null ? { type: 'del', key } : { type: 'put', key, value, valueEncoding: 'utf8' }
 }
 
 /** Every value is UTF-8: rows are JSON, and so are manifests. */

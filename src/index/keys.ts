@@ -12,6 +12,11 @@ export function decodeKey(key: string): string[] {
   return key.split(SEPARATOR).slice(1)
 }
 
+/** An encoded key for the eye. */
+export function describeKey(key: string): string {
+  return key.replaceAll(SEPARATOR, ' ')
+}
+
 /** Bounds of all keys that begin with these whole parts, then with `partial`; `after` leaves out what is not behind that part. */
 export function keyRange(
   prefix: string,

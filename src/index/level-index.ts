@@ -1,11 +1,16 @@
-import { Level } from 'level'
+import type { Level } from 'level'
 import { KeyedLock } from '../lib/keyed-lock.ts'
 import { RegistryError } from '../oci/errors.ts'
-import type { Entry, Index, Op, Page, Scan, Table } from './contract.ts'
+import type { Index, Op, Reader, Rows, Snapshot, Unchanged } from './contract.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Journal } from './journal.ts'
-import { type Change, JournaledWriter, type LevelDb, type Value } from './journaled-writer.ts'
-import { decodeKey, encodeKey, keyRange } from './keys.ts'
+import { JournaledWriter } from './journaled-writer.ts'
+import { encodeKey } from './keys.ts'
+import { type Change, type LevelDb, openLevel, type Value, writeLevel } from './level-db.ts'
+import { checkFiles } from './level-files.ts'
+import { encodingOf, LevelReader } from './level-reader.ts'
+import { Overlay } from './overlay.ts'
+import { Stamps } from './stamps.ts'
 
 /** Makes changes durable, all or nothing. One call at a time. */
 interface Writer {
@@ -15,28 +20,39 @@ interface Writer {
   close(): Promise<void>
 }
 
-/** How many entries a scan reads ahead. */
-const STEP = 64
-
 /** The index in LevelDB. */
-export class LevelIndex implements Index {
+export class LevelIndex extends LevelReader implements Index {
   readonly #db: Level<string, Value>
   readonly #writer: Writer
   readonly #locks = new KeyedLock()
   readonly #commits: GroupCommit<Op>
+  /** What is on its way, by encoded key. */
+  readonly #pending = new Map<string, Op>()
+  readonly latest: Reader = new Overlay(this, this.#pending)
+  #failures = 0
+  #failure: unknown
+  readonly #stamps = new Stamps()
 
   /** Without a writer the database syncs every batch itself. */
   constructor(
     db: Level<string, Value>,
     writer: Writer = {
-      write: changes => db.batch([...changes], { sync: true }),
+      write: changes => writeLevel(db, changes, { sync: true }),
       check: () => {},
       close: () => db.close(),
     },
   ) {
+    super(db)
     this.#db = db
     this.#writer = writer
-    this.#commits = new GroupCommit(ops => this.#commit(ops))
+    this.#commits = new GroupCommit(
+      ops => this.#commit(ops),
+      error => {
+        this.#failures++
+        this.#failure = error
+        this.#pending.clear()
+      },
+    )
   }
 
   /**
@@ -48,54 +64,32 @@ export class LevelIndex implements Index {
     journal?: Journal,
     report: (error: unknown) => void = () => {},
   ): Promise<LevelIndex> {
-    const db = new Level<string, Value>(folder, { valueEncoding: 'utf8' })
-    await db.open()
+    const db = await openLevel(folder)
     if (!journal) return new LevelIndex(db)
     try {
-      return new LevelIndex(db, await JournaledWriter.open(db as LevelDb, journal, report))
+      return new LevelIndex(db, await JournaledWriter.open(db, journal, report))
     } catch (error) {
       await db.close()
       throw error
     }
   }
 
-  async get<Key extends readonly string[], Row>(
-    table: Table<Key, Row>,
-    ...key: Key
-  ): Promise<Row | undefined> {
-    // A point read of LevelDB takes about a microsecond, handing it to another thread takes ten.
-    return decode(table, this.#db.getSync(encodeKey(table.prefix, key), encodingOf(table)))
+  snapshot(): Snapshot {
+    const snapshot = this.#db.snapshot()
+    return Object.assign(new LevelReader(this.#db, snapshot), { close: () => snapshot.close() })
   }
 
-  async page<Key extends readonly string[], Row>(
-    table: Table<Key, Row>,
-    parts: readonly string[],
-    { limit = -1, ...scan }: Page = {},
-  ): Promise<Entry<Key, Row>[]> {
-    const range = keyRange(table.prefix, parts, scan)
-    const entries = await this.#db.iterator({ ...range, limit, ...encodingOf(table) }).all()
-    return entries.map(entry => entryOf(table, entry))
+  get failures(): number {
+    return this.#failures
   }
 
-  async *scan<Key extends readonly string[], Row>(
-    table: Table<Key, Row>,
-    parts: readonly string[],
-    scan: Scan = {},
-  ): AsyncIterable<Entry<Key, Row>> {
-    const iterator = this.#db.iterator({ ...keyRange(table.prefix, parts, scan), ...encodingOf(table) })
-    try {
-      while (true) {
-        const entries = await iterator.nextv(STEP)
-        if (entries.length === 0) return
-        for (const entry of entries) yield entryOf(table, entry)
-      }
-    } finally {
-      await iterator.close()
-    }
-  }
-
-  apply(ops: readonly Op[]): Promise<void> {
-    return ops.length === 0 ? Promise.resolve() : this.#commits.add(ops)
+  async apply(ops: readonly Op[], failures = this.#failures): Promise<void> {
+    if (failures !== this.#failures) throw this.#failure
+    if (ops.length === 0) return
+    const coming = ops.map(op => [encodeKey(op.table.prefix, op.key), op] as const)
+    for (const [key, op] of coming) this.#pending.set(key, op)
+    await this.#commits.add(ops)
+    for (const [key, op] of coming) if (this.#pending.get(key) === op) this.#pending.delete(key)
   }
 
   exclusive<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
@@ -110,7 +104,19 @@ export class LevelIndex implements Index {
     return this.#locks.attempt(keys, work)
   }
 
+  watch(...rows: readonly Rows[]): Unchanged {
+    return this.#stamps.watch(rows)
+  }
+
+  async verify(): Promise<void> {
+    await checkFiles((this.#db as LevelDb).location).catch(error => {
+      if (error instanceof RegistryError) this.damage = error
+      throw error
+    })
+  }
+
   async check(): Promise<void> {
+    if (this.damage) throw this.damage
     if (this.#db.status !== 'open') throw new Error(`the index is ${this.#db.status}`)
     this.#db.getSync('check')
     this.#writer.check()
@@ -120,9 +126,12 @@ export class LevelIndex implements Index {
     return this.#writer.close()
   }
 
+  /** What fails may be half done, and is through with the next one that does not. */
   async #commit(ops: Op[]): Promise<void> {
+    this.#stamps.begin(ops)
     try {
       await this.#writer.write(ops.map(changeOf))
+      this.#stamps.end()
     } catch (cause) {
       // LevelDB tells the errors of the system in words.
       const words = `${cause} ${(cause as Error).cause}`
@@ -137,23 +146,4 @@ function changeOf({ table, key, row }: Op): Change {
   if (row === undefined) return { type: 'del', key: at }
   const value = table.encoding === 'bytes' ? (row as Uint8Array) : JSON.stringify(row)
   return { type: 'put', key: at, value, ...encodingOf(table) }
-}
-
-function encodingOf(table: Table<readonly string[], unknown>) {
-  return table.encoding === 'bytes' ? { valueEncoding: 'view' as const } : { valueEncoding: 'utf8' as const }
-}
-
-function decode<Key extends readonly string[], Row>(
-  table: Table<Key, Row>,
-  value: Value | undefined,
-): Row | undefined {
-  if (value === undefined) return undefined
-  return (table.encoding === 'bytes' ? value : JSON.parse(value as string)) as Row
-}
-
-function entryOf<Key extends readonly string[], Row>(
-  table: Table<Key, Row>,
-  [key, value]: [string, Value],
-): Entry<Key, Row> {
-  return { key: decodeKey(key) as unknown as Key, row: decode(table, value) as Row }
 }

@@ -10,6 +10,9 @@ import type { Table } from './contract.ts'
 /** A repository is known from its first manifest on. */
 export const REPOSITORIES = table<[repository: string], { readonly created: string }>('repository')
 
+/** A repository that a pull through a mirror has begun, and the name of that mirror. */
+export const MIRRORED = table<[repository: string], { readonly mirror: string }>('mirrored')
+
 /** Garbage collection's note on a row; the row goes a grace period later. Whoever needs it meanwhile takes the note off. */
 export interface Noted {
   /** When nothing was found to need it, nanoseconds since 1970, in digits. */
@@ -49,6 +52,8 @@ export interface TagRow {
   readonly digest: Digest
   /** Maintained by the registry; a tag that a user pushes takes its place. */
   readonly composed?: true
+  /** Of a mirrored tag: when the upstream was last asked what it is, nanoseconds since 1970, in digits. */
+  readonly checked?: string
 }
 
 export const TAGS = table<[repository: string, tag: string], TagRow>('tag')
@@ -59,6 +64,7 @@ export const TAGGED = table<[repository: string, digest: string, tag: string], t
 /** What a snapshot of the index must have, because nothing else tells it. */
 export const TRUTH: readonly Table<readonly string[], unknown>[] = [
   REPOSITORIES,
+  MIRRORED,
   LINKS,
   MANIFESTS,
   MANIFEST_BYTES,
@@ -142,13 +148,31 @@ export const VARIANTS_BY_DIGEST = table<
   VariantRow
 >('variant-digest')
 
-/** There where the index knows all blobs of the store: it began with the store, or reindex made it. */
-export const COMPLETE = table<[what: 'store'], true>('complete')
-
 /** GET /plugins: a name and the description of its newest variant. */
 export const NAMES = table<[name: string], { readonly name: string; readonly description: string }>('name')
 
-function table<Key extends readonly string[], Row>(
+/** What reindex makes anew. */
+export const DERIVED: readonly Table<readonly string[], unknown>[] = [
+  HOLDERS,
+  TAGGED,
+  REFERENCES,
+  REFERRERS,
+  REFERRERS_BY_TYPE,
+  CLAIMS,
+  CLAIMED,
+  BINARIES,
+  BUILDS,
+  FILES,
+  FACTS,
+  VARIANTS,
+  VARIANTS_BY_DIGEST,
+  NAMES,
+]
+
+/** There where the index knows all blobs of the store: it began with the store, or reindex made it. */
+export const COMPLETE = table<[what: 'store'], true>('complete')
+
+export function table<Key extends readonly string[], Row>(
   prefix: string,
   encoding: 'json' | 'bytes' = 'json',
 ): Table<Key, Row> {
