@@ -2,9 +2,10 @@ import { buffer } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import fc, { type Stream } from 'fast-check'
-import { Level } from 'level'
+import { Mirrors } from '../../src/core/mirrors.ts'
 import type { Parts } from '../../src/core/parts.ts'
 import { Registry } from '../../src/core/registry.ts'
+import { openLevel, writeLevel } from '../../src/index/level-db.ts'
 import { LevelIndex } from '../../src/index/level-index.ts'
 import { LINKS, MANIFEST_BYTES, REPOSITORIES } from '../../src/index/tables.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
@@ -25,6 +26,8 @@ const CONTENTS = ['{}', 'one', 'two', 'three'] as const
 
 interface Ground {
   readonly parts: Parts
+  /** How long the next write of the index takes, in turns of the event loop. */
+  pause: () => number
   readonly registry: Registry
   readonly clock: ForwardClock
 }
@@ -75,15 +78,18 @@ describe('core/collector beside all else', () => {
     // One that a run has failed on is not used again.
     empty.delete(gcGrace)
     await run(ground)
+    ground.pause = () => 0
     await clear(ground)
     empty.set(gcGrace, ground)
   }
 
   async function make(gcGrace: number): Promise<Ground> {
-    const db = new Level<string, string | Uint8Array>(await fresh(), { valueEncoding: 'utf8' })
-    await db.open()
+    const db = await openLevel(await fresh())
     const index = new LevelIndex(db, {
-      write: changes => db.batch([...changes]),
+      write: async changes => {
+        await pass(ground.pause())
+        await writeLevel(db, changes)
+      },
       check: () => {},
       close: () => db.close(),
     })
@@ -102,11 +108,13 @@ describe('core/collector beside all else', () => {
         sparseManifests: false,
         uploadTtl: GRACE,
         gcGrace,
+        mirrorMaxSize: Number.POSITIVE_INFINITY,
       },
+      mirrors: new Mirrors(),
     }
-    const registry = new Registry(parts)
-    await registry.collector.begin()
-    return { parts, registry, clock }
+    const ground: Ground = { parts, registry: new Registry(parts), clock, pause: () => 0 }
+    await ground.registry.collector.begin()
+    return ground
   }
 
   it('never loses what a manifest references, and leaves nothing else, however steps mix', async function () {
@@ -171,28 +179,40 @@ describe('core/collector beside all else', () => {
 })
 
 /** The registry with every read and write of index and store held up for a while, so that their order is any. */
-function interleaved({ parts }: Ground, delays: Stream<number>): Registry {
-  const { index, store } = parts
+function interleaved(ground: Ground, delays: Stream<number>): Registry {
+  const { index, store } = ground.parts
+  const READS = ['get', 'page']
+  ground.pause = () => delays.next().value
   return new Registry({
-    ...parts,
-    index: delayed(delays, index, ['get', 'page', 'apply']),
+    ...ground.parts,
+    index: delayed(delays, index, READS, { latest: delayed(delays, index.latest, READS) }),
     store: delayed(delays, store, ['stat', 'begin', 'remove', 'resume']),
   })
 }
 
-function delayed<T extends object>(delays: Stream<number>, target: T, names: readonly string[]): T {
+function delayed<T extends object>(
+  delays: Stream<number>,
+  target: T,
+  names: readonly string[],
+  instead: Partial<T> = {},
+): T {
   return new Proxy(target, {
     get: (_, member) => {
+      if (Object.hasOwn(instead, member)) return Reflect.get(instead, member)
       const value: unknown = Reflect.get(target, member, target)
       if (typeof value !== 'function') return value
       if (!names.includes(String(member))) return value.bind(target)
       return async (...args: unknown[]) => {
-        for (let turns = delays.next().value; turns > 0; turns--) await turn()
+        await pass(delays.next().value)
         const result: unknown = await value.apply(target, args)
         return isUpload(result) ? delayed(delays, result, ['commit']) : result
       }
     },
   })
+}
+
+async function pass(turns: number): Promise<void> {
+  for (let left = turns; left > 0; left--) await turn()
 }
 
 function isUpload(value: unknown): value is Upload {

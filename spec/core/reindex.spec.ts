@@ -1,60 +1,23 @@
 import { expect } from 'chai'
-import { reindex } from '../../src/core/reindex.ts'
-import type { Table } from '../../src/index/contract.ts'
-import * as tables from '../../src/index/tables.ts'
+import { type LeftOut, reindex } from '../../src/core/reindex.ts'
+import { del } from '../../src/index/contract.ts'
+import { COMPOSED, MANIFEST_BYTES, MANIFESTS } from '../../src/index/tables.ts'
 import { OCI_INDEX } from '../../src/oci/media-types.ts'
+import { fill } from '../support/filled.ts'
 import { plugin } from '../support/plugins.ts'
-import { type CoreRegistry, registries } from '../support/registry.ts'
+import { refusal } from '../support/refusal.ts'
+import { type CoreRegistry, registries, repo } from '../support/registry.ts'
+import { everything } from '../support/rows.ts'
 import { signer } from '../support/signer.ts'
-
-const TABLES = Object.entries(tables as Record<string, unknown>)
-  .map(([name, table]) => [name, table as Table<readonly string[], unknown>] as const)
-  .filter(([name, table]) => 'prefix' in table && name !== 'COMPLETE')
-
-/** All rows of all tables, but for older composed indexes, which only clients in the middle of a pull still need. */
-async function everything(registry: CoreRegistry): Promise<Record<string, unknown>> {
-  const tagged = new Set(
-    (await registry.index.page(tables.TAGGED, [])).map(({ key }) => key.slice(0, 2).join(' ')),
-  )
-  const composed = await registry.rows(tables.COMPOSED as Table<readonly string[], unknown>)
-  const old = new Set(Object.keys(composed).filter(key => !tagged.has(key)))
-  const all: Record<string, unknown> = {}
-  for (const [name, table] of TABLES) {
-    for (const [key, row] of Object.entries(await registry.rows(table))) {
-      if (!old.has(key)) all[`${name} ${key}`] = row instanceof Uint8Array ? Buffer.from(row).toString() : row
-    }
-  }
-  return all
-}
 
 describe('core: reindex', () => {
   const open = registries()
   const alice = signer()
   const bob = signer()
 
-  /** A bit of everything: uploads, pushes of every kind, signatures before and behind, tags, deletes. */
   async function filled(): Promise<CoreRegistry> {
     const registry = await open({ keys: alice.pem })
-    for (const file of [
-      'libmemflow_coredump-0.2.0.x86_64.so',
-      'libmemflow_coredump-0.2.0.universal.dylib',
-      'memflow_coredump-0.2.0.x86_64.dll',
-      'libmemflow_pair-0.2.0.x86_64.so',
-    ] as const) {
-      const { bytes } = plugin(file)
-      await registry.publish(bytes, alice.sign(bytes))
-    }
-    const newer = plugin('libmemflow_coredump-0.2.1.x86_64.so').bytes
-    await registry.pushPlugin('coredump', 'latest', newer, { as: 'tar+gzip', signature: alice.sign(newer) })
-    const native = plugin('libmemflow_native-0.2.0.x86_64.so').bytes
-    const unsigned = await registry.pushPlugin('team/native', 'v1', native)
-    await registry.pushSignature('team/native', unsigned, alice.sign(native))
-    await registry.pushPlugin('team/unsigned', 'v1', plugin('libmemflow_coredump-0.2.1.arm64.so').bytes)
-    const image = await registry.pushImage('app', 'v1', [await registry.pushBlob('app', 'a layer')])
-    await registry.pushManifest('app', 'all', { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [image] })
-    await registry.pushManifest('app', 'gone', { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] })
-    const { digest } = await registry.manifests.get('app' as never, 'gone' as never)
-    await registry.manifests.delete('app' as never, digest)
+    await fill(registry, alice)
     return registry
   }
 
@@ -62,8 +25,8 @@ describe('core: reindex', () => {
     const source = await filled()
     const target = await open({ keys: alice.pem })
     const counts = await reindex(source.index, target.index, target.parts)
-    expect(await everything(target)).to.deep.equal(await everything(source))
-    expect(counts).to.include({ repositories: 6, tags: 5 })
+    expect(await everything(target.index)).to.deep.equal(await everything(source.index))
+    expect(counts).to.include({ repositories: 7, tags: 6 })
   })
 
   it('keeps what a key no longer vouches for, and does not list it', async () => {
@@ -82,6 +45,50 @@ describe('core: reindex', () => {
     await reindex(source.index, without.index, without.parts)
     const target = await open({ keys: alice.pem })
     await reindex(without.index, target.index, target.parts)
-    expect(await everything(target)).to.deep.equal(await everything(source))
+    expect(await everything(target.index)).to.deep.equal(await everything(source.index))
+  })
+
+  it('keeps older indexes that the registry composed, which what users have made of them needs', async () => {
+    const source = await filled()
+    const { digest } = await source.manifest('coredump', 'abi1')
+    const { bytes, mediaType } = await source.manifests.get(repo('coredump'), digest)
+    const old = { mediaType, digest, size: bytes.length }
+    const document = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [old] }
+    const made = await source.pushManifest('coredump', 'mine', document)
+    const { bytes: newer } = plugin('libmemflow_coredump-0.2.0.arm64.so')
+    await source.publish(newer, alice.sign(newer))
+    expect((await source.manifest('coredump', 'abi1')).digest).not.to.equal(digest)
+    const target = await open({ keys: alice.pem })
+    await reindex(source.index, target.index, target.parts)
+    expect((await target.manifest('coredump', 'mine')).digest).to.equal(made.digest)
+    expect((await target.manifest('coredump', digest)).digest).to.equal(digest)
+    const composed = async (registry: CoreRegistry) => Object.keys(await registry.rows(COMPOSED as never))
+    expect(await composed(target)).to.deep.equal(await composed(source))
+  })
+
+  it('tells what it leaves out: manifests that have lost their bytes, and their tags', async () => {
+    const source = await filled()
+    const { digest } = await source.manifest('app', 'v1')
+    await source.index.apply([del(MANIFEST_BYTES, ['app', digest])])
+    const target = await open({ keys: alice.pem })
+    const leftOut: LeftOut[] = []
+    const onLeftOut = (one: LeftOut) => leftOut.push(one)
+    await reindex(source.index, target.index, target.parts, { onLeftOut })
+    expect(leftOut).to.deep.equal([
+      { what: 'manifest', repository: 'app', reference: digest, why: 'its bytes are gone' },
+      { what: 'tag', repository: 'app', reference: 'v1', why: `it points at ${digest}, which is not there` },
+    ])
+    expect(await target.tags('app')).to.deep.equal(['all'])
+    // What only that manifest needs may be looked for.
+    expect(await refusal(target.collector.collect())).to.equal('INDEX_INCOMPLETE')
+  })
+
+  it('takes a manifest that has lost its row from its bytes', async () => {
+    const source = await filled()
+    const { digest } = await source.manifest('app', 'v1')
+    await source.index.apply([del(MANIFESTS, ['app', digest])])
+    const target = await open({ keys: alice.pem })
+    await reindex(source.index, target.index, target.parts)
+    expect((await target.manifest('app', 'v1')).digest).to.equal(digest)
   })
 })

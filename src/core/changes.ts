@@ -3,20 +3,24 @@ import type { Index } from '../index/contract.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Repository } from '../oci/name.ts'
 
-/** One atomic change of repositories, alone among their changes: what `work` puts into the batch is applied behind it. */
-export function changeRepositories(
+/**
+ * One atomic change of repositories, alone among their changes: what `work` puts into the batch is applied behind it.
+ * What `work` asks of these repositories it asks the batch: the change before it may still be on its way to the disk,
+ * so that many changes of one repository share a sync.
+ */
+export async function changeRepositories(
   index: Index,
   repositories: readonly Repository[],
   work: (batch: Batch) => Promise<void>,
 ): Promise<void> {
-  return index.exclusive(
-    repositories.map(repository => `repository ${repository}`),
-    async () => {
-      const batch = new Batch(index)
-      await work(batch)
-      await batch.apply()
-    },
-  )
+  const keys = repositories.map(repository => `repository ${repository}`)
+  // In an object, so that the lock is not held until it is durable.
+  const { applied } = await index.exclusive(keys, async () => {
+    const batch = new Batch(index)
+    await work(batch)
+    return { applied: batch.apply() }
+  })
+  await applied
 }
 
 /**

@@ -1,5 +1,5 @@
 import { put } from '../index/contract.ts'
-import { COMPLETE } from '../index/tables.ts'
+import { COMPLETE, LINKS, MANIFESTS } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { type Explanation, explain } from './explanation.ts'
@@ -27,18 +27,31 @@ export class Collector {
     await index.apply([put(COMPLETE, ['store'], true)])
   }
 
+  /** Whether the index has nothing at all, and blobs are there: it is not the one that knew them. */
+  async isLost(): Promise<boolean> {
+    const { index, store } = this.#parts
+    if (await index.get(COMPLETE, 'store')) return false
+    const [link] = await index.page(LINKS, [], { limit: 1 })
+    const [manifest] = await index.page(MANIFESTS, [], { limit: 1 })
+    if (link || manifest) return false
+    for await (const _ of store.list()) return true
+    return false
+  }
+
   /** Throws `INDEX_INCOMPLETE` where the index may not know what is needed. */
   async check(): Promise<void> {
     if (await this.#parts.index.get(COMPLETE, 'store')) return
     throw new RegistryError('INDEX_INCOMPLETE')
   }
 
-  /** One pass, alone among passes. Throws `INDEX_INCOMPLETE`. */
+  /** One pass, alone among passes. Throws `INDEX_INCOMPLETE`, `INDEX_DAMAGED`. */
   async collect(options: SweepOptions = {}): Promise<Collected> {
     return this.#parts.index.exclusive(['garbage'], async () => {
       options.signal?.throwIfAborted()
       const uploads = options.dryRun ? 0 : await this.expireUploads()
       await this.check()
+      // What is not found because it is damaged would look like what nothing needs.
+      await this.#parts.index.verify()
       return { uploads, ...(await new Sweep(this.#parts, options).run()) }
     })
   }

@@ -1,9 +1,10 @@
-import { setTimeout as rest } from 'node:timers/promises'
 import { Batch } from '../index/batch.ts'
-import { CLAIMS, HOLDERS, MANIFESTS, type Noted, REPOSITORIES } from '../index/tables.ts'
-import type { Digest } from '../oci/digest.ts'
+import type { Reader } from '../index/contract.ts'
+import { MANIFESTS, type Noted, REPOSITORIES } from '../index/tables.ts'
+import { Spells } from '../lib/spells.ts'
 import type { Repository } from '../oci/name.ts'
-import { changeRepositories, withoutKeepers } from './changes.ts'
+import { changeRepositories } from './changes.ts'
+import { isFree, removeBytes } from './free-bytes.ts'
 import {
   type GarbageParts,
   OLD_INDEXES,
@@ -43,9 +44,6 @@ export interface SweepOptions {
   readonly onGarbage?: (garbage: Garbage) => Promise<void> | void
 }
 
-/** Work between two rests, in milliseconds. */
-const SPELL = 20
-
 /**
  * One pass over all rows and blobs. Rows go before the bytes, so whatever ends it in the middle leaves garbage for the
  * next pass and never a row without bytes. Every change is judged anew under the lock that its opposite takes.
@@ -54,6 +52,7 @@ export class Sweep {
   readonly #parts: GarbageParts
   readonly #options: SweepOptions
   readonly #now: bigint
+  readonly #spells: Spells
   /** Holders that a dry run would have taken from a blob before it comes to the blobs. */
   readonly #lost = new Map<string, number>()
   readonly #swept = {
@@ -63,12 +62,12 @@ export class Sweep {
     gone: { index: 0, repository: 0, link: 0, blob: 0 },
     bytes: 0,
   }
-  #working = performance.now()
 
   constructor(parts: GarbageParts, options: SweepOptions) {
     this.#parts = parts
     this.#options = options
     this.#now = parts.clock.now()
+    this.#spells = new Spells(options.gentle === true, options.signal)
   }
 
   async run(): Promise<Swept> {
@@ -86,7 +85,7 @@ export class Sweep {
       const unneeded: string[] = []
       for (const { key } of page) if (!(await rule.isNeeded(index, ...key))) unneeded.push(key[1])
       if (unneeded.length > 0) await this.#age(rule, repository as Repository, unneeded)
-      await this.#breathe()
+      await this.#spells.breathe()
     }
   }
 
@@ -123,49 +122,28 @@ export class Sweep {
     for await (const page of pages(this.#parts.index, REPOSITORIES, [])) {
       for (const { key } of page) {
         const repository = key[0] as Repository
-        if (!(await this.#isEmpty(repository))) continue
+        if (!(await isEmpty(this.#parts.index, repository))) continue
         let gone = false
         await this.#change(repository, async batch => {
-          gone = await this.#isEmpty(repository)
+          gone = await isEmpty(batch, repository)
           if (gone) batch.del(REPOSITORIES, [repository])
         })
         if (gone) await this.#tell({ kind: 'repository', repository })
       }
-      await this.#breathe()
+      await this.#spells.breathe()
     }
   }
 
   async #blobs(): Promise<void> {
-    const { store } = this.#parts
+    const { index, store } = this.#parts
     for await (const { digest, size, modified } of store.list()) {
       this.#swept.blobs++
       const old = BigInt(modified.getTime()) * 1_000_000n <= this.#graceBegan
-      if (old && (await this.#isFree(digest)) && (await this.#removeBytes(digest)))
+      const free = old && (await isFree(index, digest, this.#lost.get(digest)))
+      if (free && (this.#options.dryRun || (await removeBytes(this.#parts, digest))))
         await this.#tell({ kind: 'blob', digest, size })
-      await this.#breathe()
+      await this.#spells.breathe()
     }
-  }
-
-  /** False where somebody is about to hold the blob. */
-  async #removeBytes(digest: Digest): Promise<boolean | undefined> {
-    const { index, store } = this.#parts
-    if (this.#options.dryRun) return true
-    return withoutKeepers(index, digest, async () => (await this.#isFree(digest)) && store.remove(digest))
-  }
-
-  /** Whether neither a repository nor a plugin has the blob. */
-  async #isFree(digest: Digest): Promise<boolean> {
-    const { index } = this.#parts
-    const lost = this.#lost.get(digest) ?? 0
-    const holders = await index.page(HOLDERS, [digest], { limit: lost + 1 })
-    if (holders.length > lost) return false
-    const [claim] = await index.page(CLAIMS, [digest], { limit: 1 })
-    return claim === undefined
-  }
-
-  async #isEmpty(repository: Repository): Promise<boolean> {
-    const [manifest] = await this.#parts.index.page(MANIFESTS, [repository], { limit: 1 })
-    return manifest === undefined
   }
 
   async #change(repository: Repository, work: (batch: Batch) => Promise<void>): Promise<void> {
@@ -179,18 +157,13 @@ export class Sweep {
     await this.#options.onGarbage?.(garbage)
   }
 
-  /** Ends a step: requests come first. */
-  async #breathe(): Promise<void> {
-    const { gentle, signal } = this.#options
-    signal?.throwIfAborted()
-    const worked = performance.now() - this.#working
-    if (worked < SPELL) return
-    await rest(gentle ? worked : 0, undefined, { signal })
-    this.#working = performance.now()
-  }
-
   /** What was of no use before then goes. */
   get #graceBegan(): bigint {
     return this.#now - BigInt(this.#parts.policy.gcGrace) * 1_000_000n
   }
+}
+
+async function isEmpty(reader: Reader, repository: Repository): Promise<boolean> {
+  const [manifest] = await reader.page(MANIFESTS, [repository], { limit: 1 })
+  return manifest === undefined
 }
