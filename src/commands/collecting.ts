@@ -1,16 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
 import { openIndex, openStore, StorageInUse } from '../compose.ts'
-import { type Config, ConfigError } from '../config.ts'
+import type { Config } from '../config.ts'
 import { type Collected, Collector } from '../core/collector.ts'
 import type { Explanation } from '../core/explanation.ts'
 import type { Garbage } from '../core/sweep.ts'
 import { Clock } from '../lib/clock.ts'
-import { lines } from '../lib/lines.ts'
 import { createLogger } from '../log.ts'
 import type { Digest } from '../oci/digest.ts'
+import { ServingProcess } from './serving-process.ts'
 
 /** Garbage collection of one storage. */
 export interface Collecting {
@@ -49,37 +45,18 @@ async function ownCollecting(config: Config): Promise<Collecting> {
 }
 
 async function servedCollecting(config: Config): Promise<Collecting> {
-  const url = addressOf(config)
-  const token =
-    config.bearerToken ?? (await readFile(join(config.storageRoot, 'bearer-token'), 'utf8')).trim()
-
-  async function ask(method: string, path: string): Promise<Response> {
-    const headers = { authorization: `Bearer ${token}` }
-    const response = await fetch(url + path, { method, headers }).catch(cause => {
-      throw new ConfigError(
-        `MEMFLOW_ADDR: ${config.storageRoot} is being served, but not at ${url}; set the address of that process, or stop it`,
-        { cause },
-      )
-    })
-    if (response.status !== 401) return response
-    throw new ConfigError(`MEMFLOW_BEARER_TOKEN: it is not the token of the registry at ${url}`)
-  }
-
+  const serving = await ServingProcess.of(config)
   return {
     collect: async ({ dryRun, onGarbage }) => {
-      const response = await ask('POST', `/ops/gc${dryRun ? '?dry-run' : ''}`)
-      if (!response.ok) throw new Error(await response.text())
-      for await (const { text } of lines(Readable.fromWeb(response.body as ReadableStream))) {
-        if (text === '') continue
-        const said = JSON.parse(text) as Garbage | { collected: Collected } | { error: string }
-        if ('collected' in said) return said.collected
-        if ('error' in said) throw new Error(said.error)
-        onGarbage(said)
+      const path = `/ops/gc${dryRun ? '?dry-run' : ''}`
+      for await (const line of serving.lines<Garbage | { collected: Collected }>('POST', path)) {
+        if ('collected' in line) return line.collected
+        onGarbage(line)
       }
-      throw new Error(`the registry at ${url} stopped before it was done`)
+      throw serving.stopped()
     },
     explain: async digest => {
-      const response = await ask('GET', `/ops/gc/${digest}`)
+      const response = await serving.ask('GET', `/ops/gc/${digest}`)
       if (response.ok) return (await response.json()) as Explanation
       const text = await response.text()
       if (response.status === 404) return undefined
@@ -87,10 +64,4 @@ async function servedCollecting(config: Config): Promise<Collecting> {
     },
     close: async () => {},
   }
-}
-
-/** Where a process with these settings is reached from this machine. */
-function addressOf({ address: { host, port } }: Config): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
 }

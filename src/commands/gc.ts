@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises'
 import { type Config, ConfigError } from '../config.ts'
 import type { Collected } from '../core/collector.ts'
 import type { Explanation } from '../core/explanation.ts'
@@ -6,6 +5,8 @@ import type { Garbage } from '../core/sweep.ts'
 import { formatSize } from '../lib/format-size.ts'
 import { isDigest } from '../oci/digest.ts'
 import { type Collecting, openCollecting } from './collecting.ts'
+import { count } from './count.ts'
+import { requireStorage } from './storage.ts'
 
 /** Exit code where garbage cannot be collected, or there is nothing of the digest; 0 else. */
 const FAILED = 1
@@ -18,9 +19,7 @@ export async function gcCommand(
   if (explain !== undefined && !isDigest(explain)) {
     throw new ConfigError(`--explain: ${JSON.stringify(explain)} is not a digest such as sha256:<64 digits>`)
   }
-  await access(config.storageRoot).catch(cause => {
-    throw new ConfigError(`MEMFLOW_STORAGE_ROOT: there is no ${config.storageRoot}`, { cause })
-  })
+  await requireStorage(config)
   const collecting = await openCollecting(config)
   try {
     if (explain === undefined) return await collect(collecting, dryRun)
@@ -58,12 +57,12 @@ function summaryLines(collected: Collected, dryRun: boolean, seconds: number): s
   const { gone, bytes, uploads, waiting, links, blobs } = collected
   const parts = (Object.keys(WORDS) as Garbage['kind'][])
     .filter(kind => gone[kind] > 0)
-    .map(kind => count(gone[kind], WORDS[kind]) + (kind === 'blob' ? ` (${formatSize(bytes)})` : ''))
-  if (uploads > 0) parts.push(count(uploads, ['abandoned upload', 'abandoned uploads']))
+    .map(kind => count(gone[kind], ...WORDS[kind]) + (kind === 'blob' ? ` (${formatSize(bytes)})` : ''))
+  if (uploads > 0) parts.push(count(uploads, 'abandoned upload'))
   return [
     `${dryRun ? 'would remove' : 'removed'}`.padEnd(14) + (parts.join(', ') || 'nothing'),
     ...(waiting > 0 ? [`${'waiting'.padEnd(14)}${waiting} of no use, until MEMFLOW_GC_GRACE is over`] : []),
-    `${'looked at'.padEnd(14)}${count(links, WORDS.link)}, ${count(blobs, WORDS.blob)}, in ${seconds.toFixed(1)} s`,
+    `${'looked at'.padEnd(14)}${count(links, 'link')}, ${count(blobs, 'blob')}, in ${seconds.toFixed(1)} s`,
   ]
 }
 
@@ -73,10 +72,6 @@ function explanationLines({ digest, size, kept, reasons }: Explanation): string[
     `${digest}${size === undefined ? '' : ` (${formatSize(size)})`} ${kept ? 'is kept' : 'goes'}`,
     ...reasons.map(({ repository = '', why }) => `  ${repository.padEnd(width)}  ${why}`),
   ]
-}
-
-function count(n: number, [one, more]: readonly [string, string]): string {
-  return `${n} ${n === 1 ? one : more}`
 }
 
 function print(lines: readonly string[]): void {

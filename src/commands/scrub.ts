@@ -1,13 +1,14 @@
-import { access } from 'node:fs/promises'
 import { openStore } from '../compose.ts'
-import { type Config, ConfigError, parseSize } from '../config.ts'
+import { type Config, ConfigError } from '../config.ts'
 import { type Scrubbed, scrub } from '../core/scrub.ts'
 import { formatSize } from '../lib/format-size.ts'
 import { Pace } from '../lib/pace.ts'
+import { parseSize } from '../lib/units.ts'
 import { hexOf } from '../oci/digest.ts'
 import type { Damage } from '../store/inspector.ts'
 import { ScrubCursor, type ScrubState } from './scrub-cursor.ts'
 import { StatusLine } from './status-line.ts'
+import { requireStorage } from './storage.ts'
 
 /** How often the cursor is written, in milliseconds. */
 const SAVE_EVERY = 1000
@@ -25,9 +26,7 @@ export async function scrubCommand(
   options: { rate: string; restart?: boolean },
 ): Promise<void> {
   const rate = parseRate(options.rate)
-  await access(config.storageRoot).catch(cause => {
-    throw new ConfigError(`MEMFLOW_STORAGE_ROOT: there is no ${config.storageRoot}`, { cause })
-  })
+  await requireStorage(config)
   const cursor = new ScrubCursor(config.storageRoot)
   if (options.restart) await cursor.clear()
   const status = new StatusLine()
@@ -87,7 +86,7 @@ function count(state: ScrubState, { digest, size, outcome }: Scrubbed): void {
   if (outcome !== 'whole') state[outcome]++
 }
 
-function findingOf({ digest, size, quarantined, failure }: Damage): string {
+export function findingOf({ digest, size, quarantined, failure }: Damage): string {
   const where = quarantined
     ? `moved to ${quarantined}, push it again`
     : failure instanceof Error

@@ -27,7 +27,7 @@ export async function* scrub(
 }
 
 /** How media and file systems say that what was written cannot be read. */
-const UNREADABLE = new Set<string | undefined>(['EIO', 'EBADMSG', 'EUCLEAN'])
+export const UNREADABLE = new Set<string | undefined>(['EIO', 'EBADMSG', 'EUCLEAN'])
 
 async function verify(
   store: BlobStore,

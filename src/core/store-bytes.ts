@@ -1,16 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import { type Digest, digestOf } from '../oci/digest.ts'
+import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts'
 import type { BlobStore } from '../store/contract.ts'
 
 /** Makes bytes that are at hand a durable blob. */
-export async function storeBytes(
+export function storeBytes(store: BlobStore, bytes: Uint8Array, digest = digestOf(bytes)): Promise<Digest> {
+  return storeStream(store, inParts(bytes), digest, bytes.length)
+}
+
+/** Makes a stream of at most `max` bytes a durable blob. Throws `DIGEST_INVALID`, and as the stream does; nothing stays then. */
+export async function storeStream(
   store: BlobStore,
-  bytes: Uint8Array,
-  digest = digestOf(bytes),
+  stream: AsyncIterable<Uint8Array>,
+  digest: Digest,
+  max: number,
 ): Promise<Digest> {
-  const upload = await store.begin(randomUUID())
+  const upload = await store.begin(randomUUID(), algorithmOf(digest))
   try {
-    await upload.append(inParts(bytes), { max: bytes.length })
+    await upload.append(stream, { max })
     await upload.commit(digest)
     return digest
   } catch (error) {

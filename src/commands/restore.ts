@@ -1,0 +1,106 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import type { LayoutReader } from '../archive/contract.ts'
+import { FolderReader } from '../archive/folder-reader.ts'
+import { openIndex, openParts, StorageInUse } from '../compose.ts'
+import { type Config, ConfigError } from '../config.ts'
+import { Collector } from '../core/collector.ts'
+import { Restore, type Restored } from '../core/restore.ts'
+import { unpack } from '../core/unpacked.ts'
+import { orAbsent } from '../lib/errno.ts'
+import { formatSize } from '../lib/format-size.ts'
+import { createLogger } from '../log.ts'
+import type { BlobStore } from '../store/contract.ts'
+import { count } from './count.ts'
+import { messageOf } from './message.ts'
+import { repositoryOption } from './repository-option.ts'
+import { StatusLine } from './status-line.ts'
+
+/** Exit code where not all was restored. */
+const FAILED = 1
+
+/** A standard input that is a tar. */
+const STDIN = '-'
+
+/**
+ * Puts what is in an OCI layout, a folder or a tar, into the storage, beside what is there. Not while it is served.
+ * Throws `ConfigError`.
+ */
+export async function restoreCommand(
+  config: Config,
+  source: string,
+  { repository: name, overwrite }: { repository?: string; overwrite?: true },
+): Promise<void> {
+  const repository = name === undefined ? undefined : repositoryOption(name)
+  const kind = source === STDIN ? 'tar' : await kindOf(source)
+  const began = performance.now()
+  const status = new StatusLine()
+  const log = createLogger(config.logLevel)
+  const { parts, close } = await openParts(config, log)
+  try {
+    const index = await openIndex(config, error => log.error({ err: error }, 'the index failed')).catch(busy)
+    try {
+      await new Collector({ ...parts, index }).begin()
+      const layout =
+        kind === 'folder' ? new FolderReader(source) : await unpacked(source, parts.store, status)
+      const progress = (manifests: number, of: number, bytes: number) =>
+        status.show(() => `${manifests} of ${of} manifests, ${formatSize(bytes)}`)
+      const restore = new Restore({ ...parts, index }, layout, { repository, overwrite, progress })
+      const restored = await restore.run()
+      status.clear()
+      report(restored, (performance.now() - began) / 1000)
+    } finally {
+      await index.close()
+    }
+  } catch (error) {
+    status.clear()
+    if (error instanceof ConfigError) throw error
+    process.stderr.write(`memflow-registry: ${source}: ${messageOf(error)}\n`)
+    process.exitCode = FAILED
+  } finally {
+    await close()
+  }
+}
+
+async function kindOf(source: string): Promise<'folder' | 'tar'> {
+  const stats = await orAbsent(stat(source))
+  if (stats) return stats.isDirectory() ? 'folder' : 'tar'
+  throw new ConfigError(`there is no ${source}`)
+}
+
+function busy(error: unknown): never {
+  if (!(error instanceof StorageInUse)) throw error
+  throw new ConfigError(
+    `${error.message}; stop it first, or push into it with a client, such as oras cp --from-oci-layout`,
+    { cause: error },
+  )
+}
+
+function unpacked(source: string, store: BlobStore, status: StatusLine): Promise<LayoutReader> {
+  let done = 0
+  return unpack(source === STDIN ? process.stdin : createReadStream(source), store, bytes => {
+    done += bytes
+    status.show(() => `${formatSize(done)} unpacked`)
+  })
+}
+
+function report(restored: Restored, seconds: number): void {
+  const { repositories, manifests, tags, blobs, bytes, kept, failed, others } = restored
+  const parts = [
+    count(repositories, 'repository', 'repositories'),
+    count(manifests, 'manifest'),
+    count(tags, 'tag'),
+    `${count(blobs, 'blob')} (${formatSize(bytes)})`,
+    `in ${seconds.toFixed(1)} s`,
+  ]
+  const lines = [
+    ...failed.map(
+      ({ digest, repository, why }) => `not restored: ${digest}, needed in ${repository}: ${why}`,
+    ),
+    ...others.map(digest => `passed over: ${digest} is no manifest`),
+    ...kept.map(tag => `kept: ${tag} is another manifest here; --overwrite takes the one of the layout`),
+    parts.join(', ') + (failed.length > 0 ? `; ${failed.length} not restored` : ''),
+  ]
+  process.stdout.write(lines.map(line => `${line}\n`).join(''))
+  if (failed.length > 0) process.exitCode = FAILED
+}
