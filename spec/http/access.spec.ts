@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { decodeJwt, SignJWT } from 'jose'
 import type { Answer } from '../support/ask.ts'
@@ -207,6 +208,15 @@ describe('http/access', () => {
       const answer = await ask('GET', '/v2/', `Bearer ${await made({ expires: -1 })}`)
       expectChallenge(answer)
       expect(answer.text).to.include('the token is wrong or has expired')
+    })
+
+    it('that was good and expires -> 401 from then on, also for what was read with it', async () => {
+      const bearer = `Bearer ${await made({ expires: 2 })}`
+      for (let i = 0; i < 3; i++) expect((await ask('GET', '/v2/a/tags/list', bearer)).status).to.equal(200)
+      const { exp = 0 } = decodeJwt(bearer.slice(7))
+      await sleep(exp * 1000 - Date.now() + 10)
+      for (const path of ['/v2/a/tags/list', '/v2/'])
+        expect((await ask('GET', path, bearer)).status).to.equal(401)
     })
 
     it('of another issuer, for another audience, by another key or algorithm -> 401', async () => {

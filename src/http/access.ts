@@ -13,6 +13,15 @@ const LIFETIME = 300
 /** The secret may do everything, a token what it was given for. */
 type Right = 'all' | readonly Grant[]
 
+/** Credentials that were checked, and until when they are good, in milliseconds since 1970. */
+interface Known {
+  readonly right: Right
+  readonly until: number
+}
+
+/** How many credentials are remembered: some hundred kilobytes. */
+const MOST_KNOWN = 1000
+
 /**
  * Who may write. One secret, the bearer token, is accepted as it is, as the password of Basic,
  * or turned into a short-lived signed token by the token endpoint, which is what docker and its kin do.
@@ -21,6 +30,8 @@ export class Access {
   readonly #secret: string
   readonly #key: Uint8Array
   readonly #publicUrl: string | undefined
+  /** By the hash of the header. A client sends its token with every request, and checking one takes longer than answering. */
+  readonly #known = new Map<string, Known>()
 
   constructor(secret: string, publicUrl?: string) {
     this.#secret = secret
@@ -66,27 +77,41 @@ export class Access {
     return { token, access_token: token, expires_in: LIFETIME, issued_at: new Date(now * 1000).toISOString() }
   }
 
+  /** Whether these credentials came before, were right, and still are: enough for reading. */
+  isKnown(header: string): boolean {
+    return this.#knownBy(keyOf(header)) !== undefined
+  }
+
   /** Undefined where no credentials came. Throws `UNAUTHORIZED` where they are wrong. */
   async #rightOf(ctx: Context, needed?: Grant): Promise<Right | undefined> {
     const header = ctx.req.headers.authorization
     if (header === undefined) return undefined
+    const key = keyOf(header)
     const [scheme = '', credentials = ''] = header.trim().split(/\s+/, 2)
-    const right = await this.#rightBy(scheme.toLowerCase(), credentials)
-    if (right) return right
-    throw this.#refused(ctx, needed, 'the token is wrong or has expired')
+    const known = this.#knownBy(key) ?? (await this.#check(scheme.toLowerCase(), credentials))
+    if (!known) throw this.#refused(ctx, needed, 'the token is wrong or has expired')
+    this.#known.set(key, known)
+    if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value as string)
+    return known.right
   }
 
-  async #rightBy(scheme: string, credentials: string): Promise<Right | undefined> {
+  #knownBy(key: string): Known | undefined {
+    const known = this.#known.get(key)
+    return known && known.until > Date.now() ? known : undefined
+  }
+
+  async #check(scheme: string, credentials: string): Promise<Known | undefined> {
+    const all: Known = { right: 'all', until: Number.POSITIVE_INFINITY }
     if (scheme === 'basic') {
       const [, password = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(credentials, 'base64').toString()) ?? []
-      return this.#isSecret(password) ? 'all' : undefined
+      return this.#isSecret(password) ? all : undefined
     }
     if (scheme !== 'bearer') return undefined
-    if (this.#isSecret(credentials)) return 'all'
+    if (this.#isSecret(credentials)) return all
     try {
       const options = { issuer: SERVICE, audience: SERVICE, algorithms: ['HS256'] }
       const { payload } = await jwtVerify<{ access: Grant[] }>(credentials, this.#key, options)
-      return payload.access
+      return { right: payload.access, until: (payload.exp ?? 0) * 1000 }
     } catch {
       return undefined
     }
@@ -104,6 +129,10 @@ export class Access {
     const challenge = `Bearer realm="${realm}",service="${SERVICE}"${scope}`
     return new RegistryError('UNAUTHORIZED', { message, headers: { 'WWW-Authenticate': challenge } })
   }
+}
+
+function keyOf(header: string): string {
+  return createHash('sha256').update(header).digest('base64')
 }
 
 /** The Host header goes into a quoted string, so only what hosts are made of passes. */

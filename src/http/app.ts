@@ -1,26 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import Koa, { type Context, type Next } from 'koa'
 import type { Registry } from '../core/registry.ts'
 import type { Logger } from '../log.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Access } from './access.ts'
+import { backupApi } from './backup.ts'
 import { renderErrors } from './errors.ts'
 import { garbageApi } from './garbage.ts'
 import { memflowApi, refuseMethod } from './memflow/routes.ts'
 import { ociApi } from './oci/dispatch.ts'
 import { opsApi } from './ops.ts'
+import { ReadyAnswers } from './ready-answers.ts'
+
+/** What is ready goes out before Koa, which costs more than all else of such an answer. */
+export class App extends Koa {
+  readonly #ready: ReadyAnswers
+
+  constructor(ready: ReadyAnswers) {
+    super()
+    this.#ready = ready
+  }
+
+  override callback(): ReturnType<Koa['callback']> {
+    const answer = super.callback()
+    return async (req, res) => {
+      if (!this.#ready.send(req as IncomingMessage, res as ServerResponse)) await answer(req, res)
+    }
+  }
+}
 
 /** All routes over one registry. */
 export function createApp(
   registry: Registry,
   access: Access,
   log: Logger,
-  options: { maxPluginSize: number },
+  options: { maxPluginSize: number; cacheSize: number },
 ): Koa {
-  const app = new Koa()
+  const ready = new ReadyAnswers(options.cacheSize, header => access.isKnown(header))
+  const app = new App(ready)
   // Koa tells of broken connections too; what is to be known of them is logged where errors are rendered.
   app.on('error', error => {
     if (!error.headerSent) log.error({ err: error }, 'request failed')
   })
+  app.use(ready.keep)
   app.use(renderErrors(log))
   app.use(everywhere)
   app.use(ociApi(registry, access))
@@ -29,6 +51,7 @@ export function createApp(
   app.use(memflowApi(registry, access, options.maxPluginSize).routes())
   app.use(opsApi(registry, access).routes())
   app.use(garbageApi(registry, access, log).routes())
+  app.use(backupApi(registry, access, log).routes())
   return app
 }
 

@@ -1,8 +1,13 @@
+import type { ServerResponse } from 'node:http'
+import { Writable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import type { Context } from 'koa'
+import { giveBack } from '../lib/chunk-pool.ts'
 import type { Digest } from '../oci/digest.ts'
 import { parseRange } from '../oci/range.ts'
 import type { BlobHandle } from '../store/contract.ts'
+import { isWanted } from './ready-answers.ts'
 
 /** What stands under a digest, and so never changes. */
 export interface Content {
@@ -35,6 +40,10 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
     return
   }
   const handle = await open()
+  if (!range && size > 0 && isWanted(ctx, size)) {
+    ctx.body = await buffer(handle.read())
+    return
+  }
   ctx.status = range ? 206 : 200
   ctx.set('Content-Length', String(length))
   // Past Koa: a stream that fails must cut the connection, and Koa would leave it waiting.
@@ -45,8 +54,33 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
     ctx.res.end()
   } else {
     // The range in any case: a file that has been cut short must not pass for a shorter blob.
-    await pipeline(handle.read(range ?? { start: 0, end: size - 1 }), ctx.res)
+    await pipeline(handle.read(range ?? { start: 0, end: size - 1 }), bodyTo(ctx.res))
   }
+}
+
+/** Writes the body, and gives back the chunks that the system has taken. */
+function bodyTo(res: ServerResponse): Writable {
+  const body = new Writable({
+    objectMode: true,
+    highWaterMark: 1,
+    write(chunk: Buffer, _, done) {
+      res.write(chunk, error => {
+        giveBack(chunk)
+        done(error)
+      })
+    },
+    final: done => void res.end(done),
+    destroy(error, done) {
+      if (error) res.destroy()
+      done(error)
+    },
+  })
+  // The write under way may never be told of it.
+  res.once('close', () => {
+    if (!res.writableFinished)
+      body.destroy(Object.assign(new Error('the client has gone'), { code: 'ECONNRESET' }))
+  })
+  return body
 }
 
 /** Bytes under a digest can be kept by any cache for good. */

@@ -1,25 +1,31 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { takeChunk } from './chunk-pool.ts'
 
-/** Measured: 64 KiB, the default of node:fs, costs two thirds of the throughput. */
-const CHUNK = 1024 * 1024
+interface FileStreamOptions {
+  readonly inspect?: (chunk: Buffer, last: boolean) => Promise<void>
+  readonly arrived?: (position: number) => Promise<number>
+}
 
 /**
  * The bytes [start, end) of a file. The handle is closed at the end or when the stream is destroyed.
  * A file that ends before `end` is an error, never a short answer.
- * `inspect` sees each chunk before it goes out, and ends the stream where it rejects.
+ * `inspect` sees each chunk before it goes out, and ends the stream where it rejects. For a file that grows, `arrived`
+ * waits for the byte at a position, and answers up to where there are bytes.
  */
 export function fileStream(
   open: () => Promise<FileHandle>,
   start: number,
   end: number,
-  inspect?: (chunk: Buffer, last: boolean) => Promise<void>,
+  { inspect, arrived }: FileStreamOptions = {},
 ): Readable {
   let file: FileHandle | undefined
   let position = start
 
   return new Readable({
-    highWaterMark: CHUNK,
+    // Chunk by chunk: read() would join them, which is to copy them.
+    objectMode: true,
+    highWaterMark: 1,
     construct(done) {
       open().then(handle => {
         file = handle
@@ -27,19 +33,13 @@ export function fileStream(
       }, done)
     },
     read() {
-      // Not zeroed: only what the file filled is pushed.
-      const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK, end - position))
-      if (buffer.length === 0) return void this.push(null)
-      file
-        ?.read(buffer, 0, buffer.length, position)
-        .then(async ({ bytesRead }) => {
-          position += bytesRead
-          if (bytesRead === 0) throw new Error(`the file ends at byte ${position}, not at ${end}`)
-          const chunk = buffer.subarray(0, bytesRead)
-          if (inspect) await inspect(chunk, position === end)
-          this.push(chunk)
-        })
-        .catch(error => this.destroy(error))
+      if (position === end) this.push(null)
+      else if (!arrived) next(this, end)
+      else
+        arrived(position).then(
+          until => next(this, until),
+          error => this.destroy(error),
+        )
     },
     destroy(error, done) {
       // close() waits for a read that is under way.
@@ -47,4 +47,20 @@ export function fileStream(
       else done(error)
     },
   })
+
+  /** Pushes a chunk of what stands before `until`. */
+  function next(stream: Readable, until: number): void {
+    const buffer = takeChunk()
+    file
+      ?.read(buffer, 0, Math.min(buffer.length, until - position), position)
+      .then(async ({ bytesRead }) => {
+        position += bytesRead
+        if (bytesRead === 0) throw new Error(`the file ends at byte ${position}, not at ${end}`)
+        // Only what the file filled.
+        const chunk = buffer.subarray(0, bytesRead)
+        if (inspect) await inspect(chunk, position === end)
+        stream.push(chunk)
+      })
+      .catch(error => stream.destroy(error))
+  }
 }
