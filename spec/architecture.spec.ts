@@ -25,12 +25,16 @@ const MAY: Record<string, RegExp> = {
   store: /^(?:lib|oci|store)\//,
   // The journal is written with the care of the store.
   index: /^(?:lib|oci|index)\/|^store\/durable\.ts$/,
-  archive: /^(?:lib|oci|archive)\//,
+  // A backup is written with the care of the store.
+  archive: /^(?:lib|oci|archive)\/|^store\/durable\.ts$/,
+  remote: /^(?:lib|oci|remote)\//,
   analyzer: /^(?:lib|plugin|analyzer)\/|^oci\/errors\.ts$/,
-  core: /^(?:lib|plugin|oci|archive|core)\/|^store\/contract\.ts$|^index\/(?:contract|tables|batch|keys)\.ts$/,
+  core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|upstream-tables|batch|keys)\.ts$/,
   http: /^(?:lib|plugin|oci|core|http)\/|^log\.ts$/,
   'log.ts': /^$/,
-  'config.ts': /^log\.ts$/,
+  'config.ts': /^log\.ts$|^mirror-settings\.ts$|^lib\//,
+  'mirror-settings.ts': /^(?:lib|oci)\/|^mirrors-file\.ts$/,
+  'mirrors-file.ts': /^(?:lib|oci)\//,
   'bearer-token.ts': /^lib\//,
   'compose.ts': /^(?!commands\/|cli\.ts)/,
   commands: /^(?!cli\.ts|analyzer\/)/,
@@ -41,6 +45,7 @@ const MAY: Record<string, RegExp> = {
 const MAY_TYPES: Record<string, RegExp> = {
   oci: /^plugin\//,
   index: /^plugin\//,
+  remote: /^plugin\//,
   core: /^signature\/verifier\.ts$/,
   http: /^store\/contract\.ts$/,
 }
@@ -49,12 +54,14 @@ const MAY_TYPES: Record<string, RegExp> = {
 const PACKAGES: Record<string, RegExp> = {
   '@noble/secp256k1': /^signature\//,
   'tar-stream': /^archive\//,
-  ajv: /^oci\//,
+  ajv: /^oci\/|^mirrors-file\.ts$/,
   level: /^index\//,
   koa: /^http\/|^compose\.ts$/,
   '@koa/router': /^http\//,
   '@fastify/busboy': /^http\//,
   jose: /^http\//,
+  undici: /^remote\//,
+  tldts: /^remote\//,
   pino: /^log\.ts$/,
   commander: /^cli\.ts$/,
 }

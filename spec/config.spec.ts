@@ -24,9 +24,11 @@ describe('config', () => {
       maxBlobSize: 10 * 2 ** 30,
       uploadTtl: 24 * 3_600_000,
       minFreeSpace: 100 * 2 ** 20,
+      cacheSize: 32 * 2 ** 20,
       verifyEvery: 7 * 86_400_000,
       gcEvery: 3_600_000,
       gcGrace: 24 * 3_600_000,
+      mirrorMaxSize: Number.POSITIVE_INFINITY,
     })
     expect(loadConfig({}).address).to.deep.equal({ host: '127.0.0.1', port: 3000 })
     expect(loadConfig({})).to.be.frozen
@@ -179,6 +181,16 @@ describe('config', () => {
       'MEMFLOW_GC_EVERY: "never" is not a duration such as 30m, 24h or 7d, or off',
     )
     expect(refusal({ MEMFLOW_GC_GRACE: 'off' })).to.match(/^MEMFLOW_GC_GRACE: "off" is not a duration/)
+  })
+
+  it('MEMFLOW_MIRROR_MAX_SIZE -> a size, or unlimited', () => {
+    expect(loadConfig({ MEMFLOW_MIRROR_MAX_SIZE: '50GiB' }).mirrorMaxSize).to.equal(50 * 2 ** 30)
+    expect(loadConfig({ MEMFLOW_MIRROR_MAX_SIZE: 'unlimited' }).mirrorMaxSize).to.equal(
+      Number.POSITIVE_INFINITY,
+    )
+    expect(refusal({ MEMFLOW_MIRROR_MAX_SIZE: '0' })).to.equal(
+      'MEMFLOW_MIRROR_MAX_SIZE: "0" is not a size such as 500KiB, 20MiB or 10GiB, or unlimited',
+    )
   })
 
   it('MEMFLOW_VERIFY_EVERY -> a duration, or never', () => {

@@ -2,6 +2,7 @@ import type Koa from 'koa'
 import { WorkerAnalyzer } from './analyzer/pool.ts'
 import { type KeptToken, keptToken } from './bearer-token.ts'
 import { type Config, ConfigError } from './config.ts'
+import { Mirrors } from './core/mirrors.ts'
 import type { Parts } from './core/parts.ts'
 import { Registry } from './core/registry.ts'
 import { Access } from './http/access.ts'
@@ -12,6 +13,9 @@ import { Clock } from './lib/clock.ts'
 import { errno } from './lib/errno.ts'
 import { every } from './lib/every.ts'
 import type { Logger } from './log.ts'
+import type { MirrorSettings } from './mirror-settings.ts'
+import { HttpMemflowUpstream } from './remote/memflow-upstream.ts'
+import { HttpOciUpstream } from './remote/oci-upstream.ts'
 import { type Key, loadKeys } from './signature/keys.ts'
 import { Verifier } from './signature/verifier.ts'
 import { FsBlobStore } from './store/fs-store.ts'
@@ -33,18 +37,30 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
   const index = await openIndex(config, report)
   const token =
     config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
-  const registry = new Registry({ ...parts, index })
+  const registry = new Registry({ ...parts, index }, error =>
+    log.error({ err: error }, 'what a mirror did in the background failed'),
+  )
   const access = new Access(config.bearerToken ?? token?.token ?? '', config.publicUrl)
   await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
+  if (await registry.collector.isLost()) {
+    await Promise.all([close(), index.close()])
+    throw new ConfigError(
+      `MEMFLOW_STORAGE_ROOT: ${config.storageRoot} has blobs, and its index and journal are lost: restore a backup, ` +
+        'or begin with what is pushed from now on by memflow-registry reindex',
+    )
+  }
   // Also where no garbage is collected: staged bytes are bounded by their age.
   const expiring = every(Math.min(config.uploadTtl / 4, 3_600_000), () => expireUploads(registry, log))
   const collecting = every(config.gcEvery, signal => collectGarbage(registry, log, signal))
+  const evicting = every(Number.isFinite(config.mirrorMaxSize) ? 60_000 : Number.POSITIVE_INFINITY, signal =>
+    evictMirrored(registry, log, signal),
+  )
   return {
     app: createApp(registry, access, log, config),
     keys,
     token,
     close: async () => {
-      await Promise.all([expiring.stop(), collecting.stop()])
+      await Promise.all([expiring.stop(), collecting.stop(), evicting.stop(), registry.close()])
       await close()
       await index.close()
     },
@@ -70,22 +86,61 @@ async function collectGarbage({ collector }: Registry, log: Logger, signal: Abor
   }
 }
 
+async function evictMirrored({ eviction }: Registry, log: Logger, signal: AbortSignal): Promise<void> {
+  try {
+    const evicted = await eviction.run(signal)
+    if (evicted) log.info(evicted, 'mirrored content was evicted')
+  } catch (error) {
+    if (!signal.aborted) log.error({ err: error }, 'mirrored content could not be evicted')
+  }
+}
+
 /** All that the rules stand on but the index, which some commands make themselves. Throws `ConfigError`. */
 export async function openParts(
   config: Config,
   log: Logger,
 ): Promise<{ parts: Omit<Parts, 'index'>; keys: readonly Key[]; close: () => Promise<void> }> {
-  const keys = await loadKeys(config.publicKeyFile ?? '').catch(error => {
-    throw new ConfigError(`MEMFLOW_PUBLIC_KEY_FILE: ${(error as Error).message}`, { cause: error })
-  })
+  const keys = await readKeys('MEMFLOW_PUBLIC_KEY_FILE', config.publicKeyFile)
+  const upstreamKeys = await Promise.all(
+    config.mirrors.map(({ name, publicKeyFile }) =>
+      readKeys(`the publicKeyFile of the mirror ${name}`, publicKeyFile),
+    ),
+  )
   const store = await openStore(config, ({ failure, ...damage }) =>
     log.error({ ...damage, err: failure }, 'a damaged blob is out of service'),
   )
   const analyzer = new WorkerAnalyzer({
     onOverrun: overrun => log.warn(overrun, 'a file was too complex to be examined'),
   })
-  const parts = { store, analyzer, verifier: new Verifier(keys), clock: new Clock(), policy: config }
+  const mirrors = openMirrors(config)
+  const parts = {
+    store,
+    analyzer,
+    verifier: new Verifier(keys, upstreamKeys.flat()),
+    clock: new Clock(),
+    policy: config,
+    mirrors,
+  }
   return { parts, keys, close: () => analyzer.close() }
+}
+
+/** No connection is made before something is asked for. */
+function openMirrors({ mirrors, maxPluginSize }: Config): Mirrors {
+  const ofKind = (wanted: MirrorSettings['kind']) => mirrors.filter(({ kind }) => kind === wanted)
+  return new Mirrors(
+    ofKind('oci').map(rules => ({ rules, upstream: new HttpOciUpstream(rules) })),
+    ofKind('memflow').map(rules => {
+      const maxBlobSize = Math.min(rules.maxBlobSize, maxPluginSize)
+      return { rules, upstream: new HttpMemflowUpstream({ ...rules, maxBlobSize }) }
+    }),
+  )
+}
+
+/** Throws `ConfigError`, which names the setting. */
+function readKeys(setting: string, files = ''): Promise<Key[]> {
+  return loadKeys(files).catch(error => {
+    throw new ConfigError(`${setting}: ${(error as Error).message}`, { cause: error })
+  })
 }
 
 /** The blobs alone. Throws `ConfigError`. */
@@ -102,9 +157,12 @@ export function openIndex(config: Config, report: (error: unknown) => void): Pro
 /** The storage is open in another process. */
 export class StorageInUse extends ConfigError {}
 
-function unusable({ storageRoot }: Config) {
+/** What went wrong with the storage folder, as a `ConfigError`. */
+export function unusable({ storageRoot }: Config) {
   return (error: Error): never => {
-    const cause = error.cause instanceof Error ? error.cause : error
+    if (error instanceof ConfigError) throw error
+    // LevelDB says only in the cause why it could not be opened.
+    const cause = errno(error)?.startsWith('LEVEL_') && error.cause instanceof Error ? error.cause : error
     const inUse = errno(cause) === 'LEVEL_LOCKED'
     const reason = inUse ? 'another process is serving it' : cause.message
     throw new (inUse ? StorageInUse : ConfigError)(

@@ -1,5 +1,8 @@
 import { isIPv4 } from 'node:net'
+import { parsePlainUrl } from './lib/plain-url.ts'
+import { DURATION, parseDuration, parseSize, SIZE } from './lib/units.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
+import { loadMirrors, type MirrorSettings } from './mirror-settings.ts'
 
 /** All settings, checked. Every one stands once, in `loadConfig`, with its default; `.env.example` tells what they mean. */
 export interface Config {
@@ -17,6 +20,8 @@ export interface Config {
   readonly maxBlobSize: number
   /** Bytes; 0: none. */
   readonly minFreeSpace: number
+  /** Bytes of answers that are kept in memory; 0: none. */
+  readonly cacheSize: number
   /** Milliseconds. */
   readonly uploadTtl: number
   /** Milliseconds; Infinity: never. */
@@ -25,6 +30,9 @@ export interface Config {
   readonly gcEvery: number
   /** Milliseconds. */
   readonly gcGrace: number
+  /** Bytes; Infinity: no limit. */
+  readonly mirrorMaxSize: number
+  readonly mirrors: readonly MirrorSettings[]
 }
 
 /** A setting that is wrong: one line that names it and the fix. */
@@ -62,17 +70,20 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       'info',
     ),
     publicUrl: env.MEMFLOW_PUBLIC_URL?.trim()
-      ? read('MEMFLOW_PUBLIC_URL', parseUrl, 'a URL such as https://registry.example.org', '')
+      ? read('MEMFLOW_PUBLIC_URL', parsePlainUrl, 'a URL such as https://registry.example.org', '')
       : undefined,
     requireSignature: read('MEMFLOW_REQUIRE_SIGNATURE', parseSwitch, 'true or false', 'false'),
     sparseManifests: read('MEMFLOW_SPARSE_MANIFESTS', parseSwitch, 'true or false', 'false'),
     maxPluginSize: read('MEMFLOW_MAX_PLUGIN_SIZE', parseSize, SIZE, '20MiB'),
     maxBlobSize: read('MEMFLOW_MAX_BLOB_SIZE', parseSize, SIZE, '10GiB'),
     minFreeSpace: read('MEMFLOW_MIN_FREE_SPACE', orZero, `${SIZE}, or 0`, '100MiB'),
+    cacheSize: read('MEMFLOW_CACHE_SIZE', orZero, `${SIZE}, or 0`, '32MiB'),
     uploadTtl: read('MEMFLOW_UPLOAD_TTL', parseDuration, DURATION, '24h'),
     verifyEvery: read('MEMFLOW_VERIFY_EVERY', orNever, `${DURATION}, or never`, '7d'),
     gcEvery: read('MEMFLOW_GC_EVERY', orOff, `${DURATION}, or off`, '1h'),
     gcGrace: read('MEMFLOW_GC_GRACE', parseDuration, DURATION, '24h'),
+    mirrorMaxSize: read('MEMFLOW_MIRROR_MAX_SIZE', orUnlimited, `${SIZE}, or unlimited`, 'unlimited'),
+    mirrors: mirrorsIn(env),
   }
   if (config.bearerToken === 'token' && !isLoopback(config.address.host)) {
     throw new ConfigError(
@@ -83,27 +94,20 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   return Object.freeze(config)
 }
 
-const SIZE = 'a size such as 500KiB, 20MiB or 10GiB'
-const DURATION = 'a duration such as 30m, 24h or 7d'
-
-const UNITS: Record<string, number> = { '': 1, B: 1, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40 }
-const SPANS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** Bytes, of a number and a unit. */
-export function parseSize(text: string): number | undefined {
-  const [, count, unit = ''] = /^(\d{1,12})\s*([KMGT]?I?B?)$/i.exec(text) ?? []
-  const size = Number(count) * (UNITS[unit.toUpperCase()] ?? Number.NaN)
-  return size > 0 && Number.isSafeInteger(size) ? size : undefined
-}
-
-function parseDuration(text: string): number | undefined {
-  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  const span = Number(count) * (SPANS[unit] ?? Number.NaN)
-  return span > 0 ? span : undefined
+function mirrorsIn(env: Readonly<Record<string, string | undefined>>): readonly MirrorSettings[] {
+  try {
+    return loadMirrors(env)
+  } catch (error) {
+    throw new ConfigError((error as Error).message, { cause: error })
+  }
 }
 
 function orZero(text: string): number | undefined {
   return text === '0' ? 0 : parseSize(text)
+}
+
+function orUnlimited(text: string): number | undefined {
+  return text === 'unlimited' ? Number.POSITIVE_INFINITY : parseSize(text)
 }
 
 function orNever(text: string): number | undefined {
@@ -131,12 +135,6 @@ function parseLevel(text: string): LogLevel | undefined {
   const own = parts.find(part => part.startsWith('memflow_registry='))?.split('=')[1]
   const level = own ?? parts.find(part => !part.includes('=')) ?? 'info'
   return LOG_LEVELS.find(known => known === level)
-}
-
-function parseUrl(text: string): string | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const bare = url && /^https?:$/.test(url.protocol) && url.search + url.hash + url.username === ''
-  return bare ? url.href.replace(/\/+$/, '') : undefined
 }
 
 function isLoopback(host: string): boolean {

@@ -30,7 +30,10 @@ describe('analyzer: a server', () => {
       const limits = { time: 700, memory: 32, start: 20_000 }
       analyzer = new WorkerAnalyzer({ threads: 1, limits, entry: ODD_THREAD })
       core = await CoreRegistry.open(await fresh(), { analyzer })
-      const app = createApp(core, new Access('secret'), createLogger('off'), { maxPluginSize: 20 * MIB })
+      const app = createApp(core, new Access('secret'), createLogger('off'), {
+        maxPluginSize: 20 * MIB,
+        cacheSize: 0,
+      })
       http = await listen(app)
     })
 

@@ -10,6 +10,7 @@ import {
   type VariantFilter,
 } from '../../src/core/variants.ts'
 import { Batch } from '../../src/index/batch.ts'
+import { writeLevel } from '../../src/index/level-db.ts'
 import { LevelIndex } from '../../src/index/level-index.ts'
 import { type FileRow, NAMES, VARIANTS, VARIANTS_BY_DIGEST, type VariantRow } from '../../src/index/tables.ts'
 import { naiveDateTime } from '../../src/lib/clock.ts'
@@ -89,7 +90,7 @@ describe('core/variants', () => {
     const level = watched(db)
     // Without a sync for each of the thousands of batches.
     const index = new LevelIndex(level.db, {
-      write: changes => level.db.batch([...changes]),
+      write: changes => writeLevel(level.db, changes),
       check: () => {},
       close: () => level.db.close(),
     })

@@ -21,7 +21,9 @@ describe('http: a disk that fails', () => {
     const registry = await CoreRegistry.open(root, { store })
     const { digest } = await registry.pushBlob('a', 'abc')
     const access = new Access('secret', undefined)
-    const server = await listen(createApp(registry, access, createLogger('off'), { maxPluginSize: 1000 }))
+    const server = await listen(
+      createApp(registry, access, createLogger('off'), { maxPluginSize: 1000, cacheSize: 0 }),
+    )
     const begin = () =>
       ask(server.url, 'POST', `/v2/a/blobs/uploads/?digest=${digest}`, {
         headers: { authorization: 'Bearer secret' },

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
+import { del } from '../../src/index/contract.ts'
+import { IndexFolder } from '../../src/index/index-folder.ts'
+import { COMPLETE } from '../../src/index/tables.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { pushArtifact, pushBlob } from '../support/oci.ts'
 import { type RunningRegistry, serving, startRegistry } from '../support/server.ts'
@@ -68,8 +70,9 @@ describe('http/garbage', () => {
       const first = await startRegistry({ storage })
       await pushBlob(first, 'a', 'abc')
       await first.close()
-      for (const folder of ['index', 'journal'])
-        await rm(join(storage, folder), { recursive: true, force: true })
+      const index = await new IndexFolder(storage).open(() => {})
+      await index.apply([del(COMPLETE, ['store'])])
+      await index.close()
       const again = await startRegistry({ storage })
       const { status, text } = await again.write('POST', '/ops/gc')
       await again.close()

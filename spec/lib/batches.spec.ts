@@ -41,6 +41,45 @@ describe('lib/batches', () => {
     expect(failure).to.have.property('message', 'broken')
   })
 
+  it('gives what it has when the source is silent', async () => {
+    let go = () => {}
+    const source = async function* () {
+      yield new Uint8Array(1)
+      yield new Uint8Array(2)
+      await new Promise<void>(resolve => {
+        go = resolve
+      })
+      yield new Uint8Array(3)
+    }
+    const result: number[][] = []
+    for await (const batch of batches(source(), 100, 10)) {
+      result.push(batch.map(chunk => chunk.length))
+      go()
+    }
+    expect(result).to.deep.equal([[1, 2], [3]])
+  })
+
+  it('waits for the first chunk, and gives what came before an error, with patience as well', async () => {
+    const source = async function* () {
+      await new Promise(resolve => setTimeout(resolve, 20))
+      yield new Uint8Array(1)
+      await new Promise(resolve => setTimeout(resolve, 20))
+      throw new Error('broken')
+    }
+    const seen: number[] = []
+    const failure = await (async () => {
+      for await (const batch of batches(source(), 100, 5)) seen.push(batch.length)
+    })().catch(error => error)
+    expect(seen).to.deep.equal([1])
+    expect(failure).to.have.property('message', 'broken')
+  })
+
+  it('ends a source with pauses when its reader leaves', async () => {
+    const source = chunks([5, 5, 5])
+    for await (const _ of batches(source, 3, 10)) break
+    expect(await source.next()).to.deep.equal({ value: undefined, done: true })
+  })
+
   it('ends the source when its reader leaves', async () => {
     const source = chunks([5, 5, 5])
     for await (const _ of batches(source, 3)) break

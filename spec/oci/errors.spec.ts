@@ -40,8 +40,12 @@ describe('oci/errors', () => {
 
   it('blames the client with nothing that the registry failed at', () => {
     expect(names.filter(name => ERRORS[name][0] >= 500)).to.have.members([
+      'INDEX_DAMAGED',
       'INTERNAL',
       'READ_ONLY',
+      'UPSTREAM_FAILED',
+      'UPSTREAM_UNREACHABLE',
+      'UPSTREAM_TIMEOUT',
       'STORAGE_FULL',
     ])
   })

@@ -144,7 +144,11 @@ describe('remote: faults of an upstream', () => {
   const BODIES: Record<string, readonly [Fault, RemoteFailure, string]> = {
     'stalls in the body': [stalled(10), 'timeout', 'no more bytes came within idleTimeout'],
     'ends the connection in the body': [cut(10, 'end'), 'wrong', 'the connection ended before the body did'],
-    'resets the connection in the body': [cut(10, 'reset'), 'unreachable', 'the connection was reset'],
+    'resets the connection in the body': [
+      cut(10, 'reset'),
+      'wrong',
+      'the connection ended before the body did',
+    ],
   }
 
   for (const [what, [fault, failure, reason]] of Object.entries(BODIES)) {

@@ -6,7 +6,7 @@ import { type FaultyUpstream, upstreams } from '../support/faulty-upstream.ts'
 import { plugin } from '../support/plugins.ts'
 import { json } from '../support/upstream/answers.ts'
 import { read, remoteError, settingsFor } from '../support/upstream/asking.ts'
-import { body, send, status } from '../support/upstream/faults.ts'
+import { body, send, status, without } from '../support/upstream/faults.ts'
 
 const [DESCRIPTOR] = plugin('libmemflow_coredump-0.2.0.x86_64.so').descriptors
 const FILE = randomBytes(10_000)
@@ -61,6 +61,16 @@ describe('remote/memflow-upstream', () => {
     const { size, body } = await client.file(digest)
     expect(size).to.equal(FILE.length)
     expect((await read(body)).equals(FILE)).to.equal(true)
+  })
+
+  it('gives the size of a file without it, and the file from somewhere on', async () => {
+    expect(await client.stat(digest)).to.equal(FILE.length)
+    upstream.fail('file', without('content-length'), 1)
+    expect(await client.stat(digest)).to.equal(undefined)
+    expect(upstream.count('file', 'GET')).to.equal(0)
+    const { size, body } = await client.file(digest, 9000)
+    expect(size).to.equal(1000)
+    expect((await read(body)).equals(FILE.subarray(9000))).to.equal(true)
   })
 
   it('a file that is not there -> unknown', async () => {

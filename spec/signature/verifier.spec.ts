@@ -91,6 +91,17 @@ describe('signature/verifier', () => {
     expect(stored('garbage')).to.deep.equal({ signature: 'garbage', key: undefined })
   })
 
+  it('takes keys of upstreams for what they have signed, and asks nothing of others for them', () => {
+    const open = new Verifier([], [one])
+    expect(open.configured).to.equal(false)
+    expect(open.verify(digest, high)).to.deep.equal({ signature: low, key: one })
+    expect(open.verify(digestOf('another file'), low)).to.deep.equal({ signature: low, key: undefined })
+    const strict = new Verifier([two], [one])
+    expect(strict.configured).to.equal(true)
+    expect(strict.verify(digest, low)).to.deep.equal({ signature: low, key: one })
+    expect(strict.verify(digestOf('another file'), low)).to.equal(undefined)
+  })
+
   it('is configured with keys', () => expect(new Verifier([one]).configured).to.equal(true))
 
   it('agrees with OpenSSL on signatures with a byte changed, put in or taken out', () => {

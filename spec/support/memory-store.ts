@@ -100,6 +100,8 @@ class MemoryUpload implements Upload {
     return Readable.from([this.#bytes])
   }
 
+  async follow(): Promise<undefined> {}
+
   async commit(expected: Digest): Promise<BlobInfo> {
     if (digestOf(this.#bytes) !== expected) throw new RegistryError('DIGEST_INVALID')
     return await this.#publish(this.#bytes)

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { Level } from 'level'
 import { pack } from 'tar-stream'
 import type { Conditions } from '../../src/core/manifests.ts'
+import { Mirrors } from '../../src/core/mirrors.ts'
 import type { Analyzer, Parts, Policy } from '../../src/core/parts.ts'
 import { Registry } from '../../src/core/registry.ts'
 import type { Table } from '../../src/index/contract.ts'
@@ -31,11 +32,17 @@ export const tag = (name: string): Tag => parseTag(name)
 export interface CoreOptions {
   /** Files with public keys, as MEMFLOW_PUBLIC_KEY_FILE names them. */
   readonly keys?: string
+  /** The same of memflow upstreams. */
+  readonly upstreamKeys?: string
   readonly policy?: Partial<Policy>
   /** A store that several registries share; else one in the folder. */
   readonly store?: FsBlobStore
+  /** An index behind its journal; else a LevelDB alone, in the folder. */
+  readonly index?: LevelIndex
   readonly clock?: Clock
   readonly analyzer?: Analyzer
+  readonly mirrors?: Mirrors
+  readonly report?: (error: unknown) => void
 }
 
 /** How a pusher wraps a binary. */
@@ -55,16 +62,15 @@ export class CoreRegistry extends Registry {
   readonly parts: Parts
   readonly store: FsBlobStore
   readonly index: LevelIndex
-  /** What the index reads and writes. */
-  readonly level: ReturnType<typeof watched>
+  readonly #level: ReturnType<typeof watched> | undefined
 
   private constructor(
     store: FsBlobStore,
-    level: ReturnType<typeof watched>,
+    index: LevelIndex,
     options: CoreOptions,
     verifier: Verifier,
+    level?: ReturnType<typeof watched>,
   ) {
-    const index = new LevelIndex(level.db)
     const parts: Parts = {
       store,
       index,
@@ -78,25 +84,40 @@ export class CoreRegistry extends Registry {
         sparseManifests: false,
         uploadTtl: 24 * 3_600_000,
         gcGrace: 24 * 3_600_000,
+        mirrorMaxSize: Number.POSITIVE_INFINITY,
         ...options.policy,
       },
+      mirrors: options.mirrors ?? new Mirrors(),
     }
-    super(parts)
+    super(parts, options.report)
     this.parts = parts
     this.store = store
     this.index = index
-    this.level = level
+    this.#level = level
   }
 
   static async open(folder: string, options: CoreOptions = {}): Promise<CoreRegistry> {
     const store = options.store ?? (await FsBlobStore.open(folder))
+    const verifier = new Verifier(
+      await loadKeys(options.keys ?? ''),
+      await loadKeys(options.upstreamKeys ?? ''),
+    )
+    if (options.index) return new CoreRegistry(store, options.index, options, verifier)
     const db: Database = new Level(join(folder, 'index'), { valueEncoding: 'utf8' })
     await db.open()
-    return new CoreRegistry(store, watched(db), options, new Verifier(await loadKeys(options.keys ?? '')))
+    const level = watched(db)
+    return new CoreRegistry(store, new LevelIndex(level.db), options, verifier, level)
   }
 
-  close(): Promise<void> {
-    return this.index.close()
+  /** What an index alone in its folder reads and writes. */
+  get level(): ReturnType<typeof watched> {
+    if (!this.#level) throw new Error('what is behind a journal is not watched')
+    return this.#level
+  }
+
+  override async close(): Promise<void> {
+    await super.close()
+    await this.index.close()
   }
 
   /** A whole blob in one request. */

@@ -5,6 +5,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
 import type { BlobHandle, Upload } from '../store/contract.ts'
 import { changeRepositories, keepingBytes } from './changes.ts'
+import { checkPush } from './mirrored.ts'
 import type { Parts } from './parts.ts'
 
 /** Blobs as a repository holds them; the bytes are stored once however many repositories do. */
@@ -39,10 +40,11 @@ export class Blobs {
 
   /**
    * Lets the repository hold a blob of another one; of any other, where `from` names none.
-   * False where there is no such blob to take.
+   * False where there is no such blob to take. Throws `DENIED`.
    */
   async mount(repository: Repository, digest: Digest, from?: Repository): Promise<boolean> {
     const { index, store } = this.#parts
+    await checkPush(index, this.#parts.mirrors, repository)
     return keepingBytes(index, [digest], async () => {
       const holders = from ? [] : await index.page(HOLDERS, [digest], { limit: 1 })
       const holder = from ?? holders[0]?.key[1]

@@ -1,6 +1,14 @@
 import type { Batch } from '../index/batch.ts'
 import { descendingI32, descendingNanos } from '../index/keys.ts'
-import { BUILDS, type ClaimRow, COMPOSED, MANIFEST_BYTES, MANIFESTS, TAGS } from '../index/tables.ts'
+import {
+  BUILDS,
+  type ClaimRow,
+  COMPOSED,
+  MANIFEST_BYTES,
+  MANIFESTS,
+  MIRRORED,
+  TAGS,
+} from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/manifest.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
@@ -26,6 +34,8 @@ export interface Build {
 
 /** Lets the composed tags of the repository choose among the builds in this manifest too. */
 export async function addBuild(batch: Batch, build: Build): Promise<void> {
+  // The tags of an upstream's repository are the upstream's.
+  if (await batch.get(MIRRORED, build.repository)) return
   for (const [key, row] of rowsOf(build)) batch.put(BUILDS, key, row)
   await composeAll(batch, build)
 }
@@ -50,21 +60,11 @@ export async function compose(batch: Batch, repository: Repository, tag: string)
   }
   if (builds.length === 0) return unsetTag(batch, repository, tag)
   const { bytes, descriptor } = composedIndex(builds)
-  const { digest, size } = descriptor
+  const { digest } = descriptor
   if (current?.digest === digest) return
-  const known = await batch.get(MANIFESTS, repository, digest)
-  if (!known) {
-    // No push, no time of one: what is composed is a function of the builds.
-    batch.put(MANIFESTS, [repository, digest], {
-      mediaType: OCI_INDEX,
-      size,
-      pushed: '0',
-      artifactType: PLUGIN_TYPE,
-    })
-    batch.put(MANIFEST_BYTES, [repository, digest], bytes)
-  }
   // Not where it is what a user pushed.
-  if (!known || (await batch.get(COMPOSED, repository, digest))) batch.put(COMPOSED, [repository, digest], {})
+  const known = await batch.get(MANIFESTS, repository, digest)
+  if (!known || (await batch.get(COMPOSED, repository, digest))) putIndex(batch, [repository, digest], bytes)
   await setTag(batch, repository, tag, { digest, composed: true })
 }
 
@@ -90,6 +90,18 @@ async function composeAll(batch: Batch, build: Build): Promise<void> {
 
 async function removeComposed(batch: Batch, repository: Repository): Promise<void> {
   for await (const { key } of batch.scan(COMPOSED, [repository])) removeIndex(batch, key)
+}
+
+/** Puts in an index that the registry composed. No push, no time of one: it is a function of the builds. */
+export function putIndex(
+  batch: Batch,
+  key: readonly [repository: string, digest: string],
+  bytes: Uint8Array,
+): void {
+  const row = { mediaType: OCI_INDEX, size: bytes.length, pushed: '0', artifactType: PLUGIN_TYPE } as const
+  batch.put(MANIFESTS, key, row)
+  batch.put(MANIFEST_BYTES, key, bytes)
+  batch.put(COMPOSED, key, {})
 }
 
 /** Takes out an index that the registry composed. */

@@ -1,4 +1,4 @@
-import type { Table } from '../index/contract.ts'
+import type { Entry, Table } from '../index/contract.ts'
 import { REFERRERS, REFERRERS_BY_TYPE, REPOSITORIES, TAGS } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
@@ -55,17 +55,26 @@ export class Discovery {
     after: string | undefined,
     item: (key: Key, row: Row) => Item,
   ): Promise<ListPage<Item>> {
-    if (limit === 0) return { items: [], next: undefined }
-    const items: Item[] = []
-    let bytes = 0
-    let last: string | undefined
-    for await (const { key, row } of this.#parts.index.scan(table, parts, { after })) {
-      bytes += Buffer.byteLength(JSON.stringify(row)) + 1
-      // One more than shown tells that there is a next page; one alone goes whatever its size.
-      if (items.length === limit || (bytes > MAX_PAGE_BYTES && items.length > 0)) return { items, next: last }
-      items.push(item(key, row))
-      last = key.at(-1)
-    }
-    return { items, next: undefined }
+    return pageOf(this.#parts.index.scan(table, parts, { after }), limit, item)
   }
+}
+
+/** The page that these entries begin with. */
+export async function pageOf<Key extends readonly string[], Row, Item>(
+  entries: AsyncIterable<Entry<Key, Row>> | Iterable<Entry<Key, Row>>,
+  limit: number,
+  item: (key: Key, row: Row) => Item,
+): Promise<ListPage<Item>> {
+  if (limit === 0) return { items: [], next: undefined }
+  const items: Item[] = []
+  let bytes = 0
+  let last: string | undefined
+  for await (const { key, row } of entries) {
+    bytes += Buffer.byteLength(JSON.stringify(row)) + 1
+    // One more than shown tells that there is a next page; one alone goes whatever its size.
+    if (items.length === limit || (bytes > MAX_PAGE_BYTES && items.length > 0)) return { items, next: last }
+    items.push(item(key, row))
+    last = key.at(-1)
+  }
+  return { items, next: undefined }
 }

@@ -6,6 +6,7 @@ import {
   HOLDERS,
   LINKS,
   MANIFESTS,
+  MIRRORED,
   type Noted,
   REFERENCES,
   REPOSITORIES,
@@ -73,7 +74,8 @@ async function asManifest(parts: GarbageParts, digest: Digest): Promise<Reason[]
       const tags = await tagsOf(index, repository, digest)
       const composed = await index.get(COMPOSED, repository, digest)
       if (!composed) {
-        const why = `a manifest that was pushed${tags && `, tagged ${tags}`}: it stays until it is deleted`
+        const how = await howItCame(parts, repository)
+        const why = `a manifest that was ${how.came}${tags && `, tagged ${tags}`}: it stays until it is ${how.goes}`
         reasons.push({ keeps: true, repository, why })
         continue
       }
@@ -83,6 +85,12 @@ async function asManifest(parts: GarbageParts, digest: Digest): Promise<Reason[]
     }
   }
   return reasons
+}
+
+async function howItCame({ index, policy }: GarbageParts, repository: string) {
+  if (!(await index.get(MIRRORED, repository))) return { came: 'pushed', goes: 'deleted' }
+  const limited = Number.isFinite(policy.mirrorMaxSize)
+  return { came: 'pulled through a mirror', goes: limited ? 'deleted, or evicted' : 'deleted' }
 }
 
 /** The manifests that name it, or bring it as a plugin. */

@@ -1,4 +1,5 @@
 import type { Batch } from '../index/batch.ts'
+import type { Reader } from '../index/contract.ts'
 import {
   COMPOSED,
   MANIFEST_BYTES,
@@ -11,7 +12,7 @@ import {
 } from '../index/tables.ts'
 import { rfc3339 } from '../lib/clock.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
-import { artifactTypeOf, type Descriptor, type Manifest } from '../oci/manifest.ts'
+import { artifactTypeOf, type Descriptor, type Manifest, parseManifest } from '../oci/manifest.ts'
 import type { Repository } from '../oci/name.ts'
 import { claimsOf, removeClaim } from './claims.ts'
 import { compose } from './composed-tags.ts'
@@ -25,6 +26,16 @@ export interface Pushed {
   readonly manifest: Manifest
 }
 
+export async function loadManifest(
+  reader: Reader,
+  repository: Repository,
+  digest: Digest,
+): Promise<Pushed | undefined> {
+  const row = await reader.get(MANIFESTS, repository, digest)
+  const bytes = row && (await reader.get(MANIFEST_BYTES, repository, digest))
+  return bytes && { digest, bytes, manifest: parseManifest(bytes, row.mediaType) }
+}
+
 /** Rows of a pushed manifest, but for its tags and plugins. Answers when it was first pushed, in nanoseconds. */
 export async function putManifest(
   batch: Batch,
@@ -35,7 +46,7 @@ export async function putManifest(
   const known = await batch.get(MANIFESTS, repository, digest)
   const composed = await batch.get(COMPOSED, repository, digest)
   const pushed = known && !composed ? BigInt(known.pushed) : now
-  const row = rowOf(manifest, bytes.length, pushed)
+  const row = manifestRow(manifest, bytes.length, pushed)
   if (!(await batch.get(REPOSITORIES, repository)))
     batch.put(REPOSITORIES, [repository], { created: rfc3339(now) })
   batch.put(MANIFESTS, [repository, digest], row)
@@ -75,7 +86,8 @@ export async function removeManifest(
   if (!other) batch.del(REPOSITORIES, [repository])
 }
 
-function rowOf(manifest: Manifest, size: number, pushed: bigint): ManifestRow {
+/** What a manifest says of itself, and when it came, in nanoseconds. */
+export function manifestRow(manifest: Manifest, size: number, pushed: bigint): ManifestRow {
   const { mediaType, subject } = manifest
   const artifactType = artifactTypeOf(manifest)
   return {

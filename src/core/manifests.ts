@@ -1,18 +1,19 @@
 import type { Batch } from '../index/batch.ts'
 import type { Reader } from '../index/contract.ts'
-import { BINARIES, LINKS, MANIFEST_BYTES, MANIFESTS, REPOSITORIES, TAGS } from '../index/tables.ts'
+import { BINARIES, MANIFEST_BYTES, MANIFESTS, REFERENCES, REPOSITORIES, TAGS } from '../index/tables.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { type Descriptor, distinct, type Manifest, parseManifest } from '../oci/manifest.ts'
-import { isNonDistributable } from '../oci/media-types.ts'
+import { type Manifest, parseManifest } from '../oci/manifest.ts'
 import type { Repository, Tag } from '../oci/name.ts'
 import { signatureForSubject } from '../oci/plugin-artifact.ts'
 import { amongPlugins, changeRepositories, keepingBytes } from './changes.ts'
 import { compose } from './composed-tags.ts'
-import { type Pushed, putManifest, removeManifest } from './manifest-rows.ts'
+import { loadManifest, type Pushed, putManifest, removeManifest } from './manifest-rows.ts'
+import { checkPush } from './mirrored.ts'
 import type { Parts } from './parts.ts'
 import { checkSignature, claimPlugins } from './plugin-claims.ts'
-import { type FoundPlugin, findPlugins } from './recognition.ts'
+import { type FoundPlugin, findPlugins, mayHoldPlugins } from './recognition.ts'
+import { checkReferences } from './references.ts'
 import { setTag, unsetTag } from './tag-rows.ts'
 
 /** How a manifest is named in a request. */
@@ -49,14 +50,14 @@ export class Manifests {
     const digest = await resolve(index, repository, reference)
     const row = digest && (await index.get(MANIFESTS, repository, digest))
     const bytes = row && (await index.get(MANIFEST_BYTES, repository, digest))
-    if (bytes && digestOf(bytes, algorithmOf(digest)) !== digest) throw damaged(repository, digest)
+    if (row && (!bytes || digestOf(bytes, algorithmOf(digest)) !== digest)) throw damaged(repository, digest)
     if (bytes) return { digest, mediaType: row.mediaType, bytes }
     throw await this.#unknown(repository, reference)
   }
 
   /**
    * Stores a manifest as it is and points the tags at it, all at once.
-   * Throws `MANIFEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `DIGEST_INVALID`, `PRECONDITION_FAILED`,
+   * Throws `MANIFEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `DIGEST_INVALID`, `PRECONDITION_FAILED`, `DENIED`,
    * `STORAGE_FULL`, and for plugins `PLUGIN_INVALID`, `PLUGIN_TOO_LARGE`, `SIGNATURE_INVALID`; then nothing has changed.
    */
   async put(
@@ -73,44 +74,59 @@ export class Manifests {
     }
     const { index, store } = this.#parts
     await store.admit()
-    await this.#checkReferences(index, repository, manifest)
+    await checkPush(index, this.#parts.mirrors, repository)
+    await checkReferences(index, this.#parts, repository, manifest)
     const examined = await this.#examine({ digest, bytes, manifest })
     const signature = signatureForSubject(manifest)
-    const early = await this.#signedBy(repository, manifest)
+    const early = await this.#signedBy(index, repository, manifest)
     if (early) checkSignature(this.#parts, early.found, signature ?? '')
     const change = async (batch: Batch) => {
-      await this.#checkReferences(batch, repository, manifest)
+      await checkPush(batch, this.#parts.mirrors, repository)
+      await checkReferences(batch, this.#parts, repository, manifest)
       if (!isDigest(reference)) await checkConditions(batch, repository, reference, conditions)
       await this.add(batch, repository, examined)
       for (const tag of isDigest(reference) ? tags : [reference])
         await setTag(batch, repository, tag, { digest })
       // Looked for again: a subject that came in between has not seen this signature.
-      const subject = early ?? (await this.#signedBy(repository, manifest))
+      const subject = early ?? (await this.#signedBy(batch, repository, manifest))
       if (subject && !early) checkSignature(this.#parts, subject.found, signature ?? '')
       if (subject) await this.#reclaim(batch, repository, subject)
     }
-    const plugins = examined.found.length > 0 || signature !== undefined
-    const unpacked = examined.found.filter(({ bytes }) => bytes).map(({ binary }) => binary)
-    await keepingBytes(index, unpacked, () => this.#change(repository, plugins, change))
+    await this.#store(repository, examined, change)
     return { digest, subject: manifest.subject?.digest }
   }
 
   /**
-   * Puts back a manifest that was pushed at that time, in nanoseconds, with all that follows from it.
-   * What was accepted once is not refused: a plugin whose key is no longer known, or that is not understood any more,
-   * is kept and not listed.
+   * Stores a manifest that needs no leave: one that was pushed here before, or an upstream's, with all that follows
+   * from it. What it references need not be here. A plugin whose key is not known, or that is not understood, is kept
+   * and not listed. `time` is when it came, in nanoseconds; `more` goes before it into the same change.
    */
-  async restore(repository: Repository, pushed: Pushed, time: bigint): Promise<void> {
-    const { found } = await this.#examine(pushed).catch(error => {
-      if (error instanceof RegistryError) return { found: [] }
-      throw error
-    })
-    const subject = await this.#signedBy(repository, pushed.manifest)
-    await this.#change(repository, true, async batch => {
+  async keep(
+    repository: Repository,
+    pushed: Pushed,
+    time: bigint,
+    more: (batch: Batch) => Promise<void> = async () => {},
+  ): Promise<void> {
+    const { found } = await this.#understood(pushed)
+    const subject = await this.#signedBy(this.#parts.index, repository, pushed.manifest)
+    await this.#store(repository, { pushed, found }, async batch => {
+      await more(batch)
       await putManifest(batch, repository, pushed, time)
       await claimPlugins(batch, this.#parts, repository, pushed, found, time, 'keep')
       if (subject) await this.#reclaim(batch, repository, subject)
     })
+  }
+
+  /** Looks for plugins in what has come after the manifests that name it. */
+  async recognize(repository: Repository, blob: Digest): Promise<void> {
+    const { index, store } = this.#parts
+    if (!(await mayHoldPlugins(store, blob))) return
+    for await (const { key } of index.scan(REFERENCES, [repository, blob])) {
+      const pushed = await loadManifest(index, repository, key[2] as Digest)
+      const examined = pushed && (await this.#understood(pushed))
+      if (!examined?.found.length) continue
+      await this.#store(repository, examined, batch => this.#reclaim(batch, repository, examined))
+    }
   }
 
   /** Part of a larger change: a manifest, and what follows from the plugins in it. */
@@ -137,13 +153,20 @@ export class Manifests {
 
   /** Part of a larger change. False where there is no such manifest. */
   async remove(batch: Batch, repository: Repository, digest: Digest): Promise<boolean> {
-    const pushed = await load(batch, repository, digest)
+    const pushed = await loadManifest(batch, repository, digest)
     const row = await batch.get(MANIFESTS, repository, digest)
     if (!pushed || !row) return false
-    const subject = await this.#signedBy(repository, pushed.manifest)
+    const subject = await this.#signedBy(batch, repository, pushed.manifest)
     await removeManifest(batch, repository, pushed, row)
     if (subject) await this.#reclaim(batch, repository, subject)
     return true
+  }
+
+  async #understood(pushed: Pushed): Promise<Examined> {
+    return this.#examine(pushed).catch(error => {
+      if (error instanceof RegistryError) return { pushed, found: [] }
+      throw error
+    })
   }
 
   async #examine(pushed: Pushed): Promise<Examined> {
@@ -152,16 +175,26 @@ export class Manifests {
   }
 
   /** The subject whose plugins this manifest brings the signature of. */
-  async #signedBy(repository: Repository, manifest: Manifest): Promise<Examined | undefined> {
+  async #signedBy(reader: Reader, repository: Repository, manifest: Manifest): Promise<Examined | undefined> {
     if (signatureForSubject(manifest) === undefined || !manifest.subject) return undefined
-    const subject = await load(this.#parts.index, repository, manifest.subject.digest as Digest)
+    const subject = await loadManifest(reader, repository, manifest.subject.digest as Digest)
     return subject && this.#examine(subject)
   }
 
-  /** A signature has come or gone: the subject's plugins stand anew. They are stored already, so none is refused. */
+  /** A signature has come or gone, or a blob has come: plugins stand anew. They are stored already, so none is refused. */
   async #reclaim(batch: Batch, repository: Repository, { pushed, found }: Examined): Promise<void> {
     const row = await batch.get(MANIFESTS, repository, pushed.digest)
     if (row) await claimPlugins(batch, this.#parts, repository, pushed, found, BigInt(row.pushed), 'keep')
+  }
+
+  #store(
+    repository: Repository,
+    { pushed, found }: Examined,
+    work: (batch: Batch) => Promise<void>,
+  ): Promise<void> {
+    const plugins = found.length > 0 || signatureForSubject(pushed.manifest) !== undefined
+    const unpacked = found.filter(({ bytes }) => bytes).map(({ binary }) => binary)
+    return keepingBytes(this.#parts.index, unpacked, () => this.#change(repository, plugins, work))
   }
 
   /** One atomic change of a repository, and of the plugin listing where plugins are in it. */
@@ -169,29 +202,6 @@ export class Manifests {
     const { index } = this.#parts
     const change = () => changeRepositories(index, [repository], work)
     return plugins ? amongPlugins(index, change) : change()
-  }
-
-  /** distribution-spec, Push: a manifest may be rejected whose blobs or manifests are not here; its subject may be missing. */
-  async #checkReferences(reader: Reader, repository: Repository, manifest: Manifest): Promise<void> {
-    if (this.#parts.policy.sparseManifests) return
-    const missing: Descriptor[] = []
-    if (manifest.kind === 'image') {
-      const needed = [manifest.config, ...manifest.layers].filter(blob => !isNonDistributable(blob.mediaType))
-      for (const blob of distinct(needed)) {
-        const link = isDigest(blob.digest) && (await reader.get(LINKS, repository, blob.digest))
-        // What is held may have been damaged since.
-        if (!link || !(await this.#parts.store.stat(blob.digest as Digest))) missing.push(blob)
-      }
-    } else {
-      for (const child of manifest.manifests) {
-        if (!(await reader.get(MANIFESTS, repository, child.digest))) missing.push(child)
-      }
-    }
-    if (missing.length === 0) return
-    throw new RegistryError('MANIFEST_BLOB_UNKNOWN', {
-      message: `push what the manifest references before it: ${missing.length} missing`,
-      detail: missing.slice(0, 100).map(({ digest, mediaType }) => ({ digest, mediaType })),
-    })
   }
 
   async #unknown(repository: Repository, reference: Reference): Promise<RegistryError> {
@@ -217,16 +227,7 @@ async function resolve(
 
 /** Never a 404, which would say that it is gone: the journal still has it. */
 function damaged(repository: Repository, digest: Digest): RegistryError {
-  return new RegistryError('INTERNAL', {
-    message: 'the manifest is damaged in the index; memflow-registry reindex --from-journal makes it anew',
-    detail: { name: repository, digest },
-  })
-}
-
-async function load(reader: Reader, repository: Repository, digest: Digest): Promise<Pushed | undefined> {
-  const row = await reader.get(MANIFESTS, repository, digest)
-  const bytes = row && (await reader.get(MANIFEST_BYTES, repository, digest))
-  return bytes && { digest, bytes, manifest: parseManifest(bytes, row.mediaType) }
+  return new RegistryError('INDEX_DAMAGED', { detail: { name: repository, digest } })
 }
 
 async function checkConditions(

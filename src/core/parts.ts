@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Examination } from '../plugin/examine.ts'
 import type { Verifier } from '../signature/verifier.ts'
 import type { BlobStore } from '../store/contract.ts'
+import type { Mirrors } from './mirrors.ts'
 
 /** Reads plugin binaries without holding up the rest; best off with bytes in shared memory (lib/shared.ts). */
 export interface Analyzer {
@@ -23,6 +24,8 @@ export interface Policy {
   readonly uploadTtl: number
   /** How long what nothing needs stays, in milliseconds. */
   readonly gcGrace: number
+  /** How much mirrored content stays, in bytes; Infinity: all. */
+  readonly mirrorMaxSize: number
 }
 
 /** What the rules stand on; made once, in compose.ts. */
@@ -33,4 +36,5 @@ export interface Parts {
   readonly verifier: Verifier
   readonly clock: Clock
   readonly policy: Policy
+  readonly mirrors: Mirrors
 }

@@ -1,5 +1,5 @@
 import type { Batch } from '../index/batch.ts'
-import { type ClaimRow, REFERRERS_BY_TYPE } from '../index/tables.ts'
+import { type ClaimRow, MIRRORED, REFERRERS_BY_TYPE } from '../index/tables.ts'
 import { parseRfc3339 } from '../lib/clock.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
@@ -31,10 +31,14 @@ export async function claimPlugins(
   const written = parseRfc3339(createdOf(manifest) ?? '') ?? pushed
   // A clock that is ahead must not make its plugin the newest until that time has come.
   const created = written < pushed ? written : pushed
+  const mirrored = (await batch.get(MIRRORED, repository)) !== undefined
   for (const plugin of found) {
+    const standing = await standingOf(batch, parts, repository, digest, plugin, unfit)
     const row: ClaimRow = {
       size: plugin.size,
-      ...(await standingOf(batch, parts, repository, digest, plugin, unfit)),
+      ...standing,
+      // Nobody here has vouched for an upstream's plugin: only a key can.
+      listed: standing.listed && (!mirrored || standing.key !== undefined),
       created: created.toString(),
       pushed: pushed.toString(),
       descriptors: plugin.descriptors,

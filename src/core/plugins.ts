@@ -17,6 +17,7 @@ import { type Compatibility, compatibleBuilds } from './compatible-builds.ts'
 import { factsOfBinary } from './facts.ts'
 import type { Host } from './host.ts'
 import type { Manifests } from './manifests.ts'
+import { checkPush } from './mirrored.ts'
 import type { Parts } from './parts.ts'
 import { judge } from './signatures.ts'
 import { storeBytes } from './store-bytes.ts'
@@ -101,10 +102,10 @@ export class Plugins {
 
   /**
    * Publishes the staged binary: the blob, an artifact in the repository of each plugin in it, and the listing.
-   * False where it is published already; the first signature stays.
-   * Throws `SIGNATURE_INVALID`, `TOOMANYREQUESTS` and `PluginError`; nothing is left behind then.
+   * False where it is published already; the first signature stays. `createdThere`: of an upstream's, in nanoseconds.
+   * Throws `SIGNATURE_INVALID`, `DENIED`, `TOOMANYREQUESTS` and `PluginError`; nothing is left behind then.
    */
-  async publish(upload: Upload, signature: string): Promise<boolean> {
+  async publish(upload: Upload, signature: string, createdThere?: bigint): Promise<boolean> {
     const digest = await upload.digest('sha256')
     const { signature: kept } = judge(this.#parts, digest, signature)
     const bytes = await readShared(upload.read(), upload.size)
@@ -115,7 +116,7 @@ export class Plugins {
         await upload.commit(digest)
         return false
       }
-      await this.#publish(upload, { digest, size: upload.size, ...examination }, kept)
+      await this.#publish(upload, { digest, size: upload.size, ...examination }, kept, createdThere)
       return true
     })
   }
@@ -138,9 +139,10 @@ export class Plugins {
     upload: Upload,
     binary: { digest: Digest; size: number } & Examination,
     signature: string,
+    createdThere: bigint | undefined,
   ): Promise<void> {
-    const { index, store } = this.#parts
-    const created = rfc3339(this.#parts.clock.now())
+    const { clock, index, mirrors, store } = this.#parts
+    const created = rfc3339(createdThere ?? clock.now())
     const homes = new Map<Repository, { config: Document; manifest: Document }>()
     for (const plugin of binary.descriptors) {
       const home = repositoryOf(plugin.name)
@@ -153,6 +155,8 @@ export class Plugins {
       for (const { bytes } of configs) await storeBytes(store, bytes)
       await changeRepositories(index, [...homes.keys()], async batch => {
         for (const [repository, { config, manifest }] of homes) {
+          // What a key vouches for may stand in a mirrored repository, where no tag leads to it.
+          if (createdThere === undefined) await checkPush(batch, mirrors, repository)
           keepBlob(batch, repository, binary.digest, binary.size)
           keepBlob(batch, repository, config.descriptor.digest, config.descriptor.size)
           const { digest, mediaType } = manifest.descriptor

@@ -25,6 +25,9 @@ export interface FoundPlugin extends Examination {
 /** Archives are looked into up to these bounds; a larger one is stored like any blob and not searched. */
 const TAR_LIMITS = { total: 256 * 1024 * 1024, entries: 1000 }
 
+/** As many bytes tell what a blob is. */
+const HEAD = 512
+
 /** Bytes that are hashed in a fraction of a millisecond. */
 const PART = 256 * 1024
 
@@ -51,11 +54,17 @@ export async function findPlugins(parts: Parts, manifest: ImageManifest): Promis
   return [...found.values()]
 }
 
+/** Whether plugins can be in the blob, by its first bytes. */
+export async function mayHoldPlugins(store: BlobStore, digest: Digest): Promise<boolean> {
+  const head = await read(store, digest, HEAD)
+  return head !== undefined && (isBinary(head) || isTar(head) || isGzip(head))
+}
+
 type Unsigned = Omit<FoundPlugin, 'signature'>
 
 async function* inLayer(parts: Parts, layer: Descriptor): AsyncIterable<Unsigned> {
   if (!isDigest(layer.digest)) return
-  const head = await read(parts.store, layer.digest, 512)
+  const head = await read(parts.store, layer.digest, HEAD)
   if (!head) return
   const claimed = layer.mediaType === PLUGIN_BINARY
   if (claimed || isBinary(head)) {

@@ -1,10 +1,20 @@
+import type { Repository } from '../oci/name.ts'
+import { type BackupRow, backupRows } from './backup-rows.ts'
 import { Blobs } from './blobs.ts'
 import { Collector } from './collector.ts'
 import { Discovery } from './discovery.ts'
+import { Eviction } from './eviction.ts'
+import { Freshness } from './freshness.ts'
 import { Manifests } from './manifests.ts'
+import type { Mirrors } from './mirrors.ts'
 import type { Parts } from './parts.ts'
+import { LocalPluginReads, type PluginReads } from './plugin-reads.ts'
 import { Plugins } from './plugins.ts'
+import { Pull } from './pull.ts'
+import { PulledPlugins } from './pulled-plugins.ts'
+import { LocalReads, type Reads } from './reads.ts'
 import { Uploads } from './uploads.ts'
+import { Usage } from './usage.ts'
 
 /** The one service under all routes. */
 export class Registry {
@@ -14,9 +24,22 @@ export class Registry {
   readonly discovery: Discovery
   readonly plugins: Plugins
   readonly collector: Collector
+  readonly eviction: Eviction
+  readonly freshness: Freshness
+  readonly mirrors: Mirrors
+  /** What clients of the OCI API read. */
+  readonly reads: Reads
+  /** What memflow's clients read. */
+  readonly pluginReads: PluginReads
+  /** Of both, what is here alone. */
+  readonly here: { readonly reads: Reads; readonly pluginReads: PluginReads }
   readonly #parts: Parts
+  readonly #usage: Usage
+  readonly #pull: Pull | undefined
+  readonly #pulledPlugins: PulledPlugins | undefined
 
-  constructor(parts: Parts) {
+  /** `report` hears of what fails in the background. */
+  constructor(parts: Parts, report: (error: unknown) => void = () => {}) {
     this.#parts = parts
     this.blobs = new Blobs(parts)
     this.uploads = new Uploads(parts, this.blobs)
@@ -24,10 +47,33 @@ export class Registry {
     this.discovery = new Discovery(parts)
     this.plugins = new Plugins(parts, this.manifests)
     this.collector = new Collector(parts)
+    this.#usage = new Usage(parts)
+    this.eviction = new Eviction(parts, this.manifests, this.collector, this.#usage)
+    this.freshness = new Freshness(parts, this.#usage)
+    this.mirrors = parts.mirrors
+    const local = [this.blobs, this.manifests, this.discovery] as const
+    this.#pull = this.mirrors.configured ? new Pull(parts, ...local, this.#usage, report) : undefined
+    this.here = { reads: new LocalReads(...local), pluginReads: new LocalPluginReads(this.plugins) }
+    this.reads = this.#pull ?? this.here.reads
+    const upstreams = this.mirrors.memflow.length > 0
+    this.#pulledPlugins = upstreams ? new PulledPlugins(parts, this.plugins, report) : undefined
+    this.pluginReads = this.#pulledPlugins ?? this.here.pluginReads
+  }
+
+  /** All manifests as they are at one moment, see `backupRows`. */
+  backupRows(repositories: readonly Repository[]): AsyncIterable<BackupRow> {
+    return backupRows(this.#parts.index, repositories)
   }
 
   /** Rejects, saying why, where storage or index do not work. */
   async check(): Promise<void> {
     await Promise.all([this.#parts.store.check(), this.#parts.index.check()])
+  }
+
+  /** Ends the connections to upstreams; transfers under way are given up. */
+  async close(): Promise<void> {
+    await this.mirrors.close()
+    await Promise.all([this.#pull?.settled(), this.#pulledPlugins?.settled()])
+    await this.#usage.write()
   }
 }

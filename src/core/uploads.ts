@@ -4,6 +4,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
 import type { Upload } from '../store/contract.ts'
 import type { Blobs } from './blobs.ts'
+import { checkPush } from './mirrored.ts'
 import type { Parts } from './parts.ts'
 
 /** What a client sends of a blob. */
@@ -23,8 +24,9 @@ export class Uploads {
     this.#blobs = blobs
   }
 
-  /** Opens a session; the id is the client's handle on it, in this repository only. */
+  /** Opens a session; the id is the client's handle on it, in this repository only. Throws `DENIED`. */
   async begin(repository: Repository, algorithm?: Algorithm): Promise<string> {
+    await checkPush(this.#parts.index, this.#parts.mirrors, repository)
     const session = randomUUID()
     await this.#parts.store.begin(stagedId(repository, session), algorithm)
     return session

@@ -1,7 +1,8 @@
 import type { Batch } from '../index/batch.ts'
 import type { Entry, Reader } from '../index/contract.ts'
-import { descendingI32, descendingNanos } from '../index/keys.ts'
-import { type FileRow, NAMES, VARIANTS, VARIANTS_BY_DIGEST, type VariantRow } from '../index/tables.ts'
+import { bytewise, descendingI32, descendingNanos } from '../index/keys.ts'
+import { FILES, type FileRow, NAMES, VARIANTS, VARIANTS_BY_DIGEST, type VariantRow } from '../index/tables.ts'
+import { UPSTREAM_NAMES, UPSTREAM_VARIANTS } from '../index/upstream-tables.ts'
 import type { FileType } from '../plugin/descriptor.ts'
 
 /** The filters of GET /plugins/{name}; what is absent filters nothing. */
@@ -26,34 +27,66 @@ type Found = { readonly place: Place; readonly row: VariantRow }
  */
 const SELECTIVE_DIGITS = 3
 
-/** Variants of a plugin in answer order. Reads as many rows as `skip + limit` asks for, however many are stored. */
+/**
+ * Variants of a plugin in answer order. Reads as many rows as `skip + limit` asks for, however many are stored; and
+ * from the lists of these mirrors as many more, and those that the filter passes over.
+ */
 export async function findVariants(
   reader: Reader,
   name: string,
   filter: VariantFilter,
   skip: number,
   limit: number,
+  mirrors: readonly string[] = [],
 ): Promise<VariantRow[]> {
   const wanted = skip + limit
-  const { version, digest } = filter
-  const versionAsDigest = version && /^[0-9a-f]{1,64}$/.test(version) ? version : undefined
-  let found: Found[]
-  if (digest !== undefined && digest.length >= SELECTIVE_DIGITS) {
-    found = sort(await all(byDigest(reader, name, digest), filter))
-  } else if (versionAsDigest === undefined && digest === undefined) {
-    found = await some(inOrder(reader, name, filter, version), filter, wanted)
-  } else if (versionAsDigest !== undefined && versionAsDigest.length >= SELECTIVE_DIGITS) {
-    const exact = await some(inOrder(reader, name, filter, version), filter, wanted)
-    found = sort([...exact, ...(await all(byDigest(reader, name, versionAsDigest), filter))])
-  } else {
-    found = await some(inOrder(reader, name, filter, versionAsDigest ? undefined : version), filter, wanted)
-  }
-  return found.slice(skip, wanted).map(({ row }) => row)
+  const found = await findHere(reader, name, filter, wanted)
+  for (const mirror of mirrors)
+    found.push(...(await some(upstream(reader, mirror, name, filter), filter, wanted)))
+  const ordered = mirrors.length > 0 ? sort(found) : found
+  return ordered.slice(skip, wanted).map(({ row }) => row)
 }
 
-/** Names and descriptions, bytewise by name. */
-export async function listNames(reader: Reader): Promise<{ name: string; description: string }[]> {
-  return (await reader.page(NAMES, [])).map(({ row: { name, description } }) => ({ name, description }))
+async function findHere(
+  reader: Reader,
+  name: string,
+  filter: VariantFilter,
+  wanted: number,
+): Promise<Found[]> {
+  const { version, digest } = filter
+  const versionAsDigest = version && /^[0-9a-f]{1,64}$/.test(version) ? version : undefined
+  if (digest !== undefined && digest.length >= SELECTIVE_DIGITS) {
+    return sort(await all(byDigest(reader, name, digest), filter))
+  }
+  if (versionAsDigest === undefined && digest === undefined) {
+    return some(inOrder(reader, name, filter, version), filter, wanted)
+  }
+  if (versionAsDigest !== undefined && versionAsDigest.length >= SELECTIVE_DIGITS) {
+    const exact = await some(inOrder(reader, name, filter, version), filter, wanted)
+    return sort([...exact, ...(await all(byDigest(reader, name, versionAsDigest), filter))])
+  }
+  return some(inOrder(reader, name, filter, versionAsDigest ? undefined : version), filter, wanted)
+}
+
+/** A name and what its plugin is for. */
+export interface Named {
+  readonly name: string
+  readonly description: string
+}
+
+/** Names and descriptions, bytewise by name; also those that are on the lists of mirrors, and mirrored. */
+export async function listNames(
+  reader: Reader,
+  mirrors: readonly { name: string; mirrored: (name: string) => boolean }[] = [],
+): Promise<Named[]> {
+  const here = (await reader.page(NAMES, [])).map(({ row: { name, description } }) => ({ name, description }))
+  if (mirrors.length === 0) return here
+  const all = new Map(here.map(one => [one.name, one]))
+  for (const { name: mirror, mirrored } of mirrors) {
+    for (const { row } of await reader.page(UPSTREAM_NAMES, [mirror]))
+      if (!all.has(row.name) && mirrored(row.name)) all.set(row.name, row)
+  }
+  return [...all.values()].sort((a, b) => bytewise(a.name, b.name))
 }
 
 export async function addVariants(batch: Batch, file: FileRow, created: bigint): Promise<void> {
@@ -118,6 +151,16 @@ async function* inOrder(reader: Reader, name: string, filter: VariantFilter, ver
   }
 }
 
+/** What a mirror lists and is not here: what is here speaks for itself. */
+async function* upstream(reader: Reader, mirror: string, name: string, filter: VariantFilter) {
+  const parts = [mirror, name]
+  if (filter.abi !== undefined) parts.push(descendingI32(filter.abi))
+  for await (const { key, row } of reader.scan(UPSTREAM_VARIANTS, parts)) {
+    const [, , ...place] = key
+    if (matches(row, filter) && !(await reader.get(FILES, row.digest))) yield { place, row }
+  }
+}
+
 async function* byDigest(reader: Reader, name: string, partial: string) {
   const entries: AsyncIterable<Entry<readonly string[], VariantRow>> = reader.scan(
     VARIANTS_BY_DIGEST,
@@ -156,8 +199,13 @@ function all(from: AsyncIterable<Found>, filter: VariantFilter): Promise<Found[]
   return some(from, filter, Number.POSITIVE_INFINITY)
 }
 
-/** In answer order, each place once. */
+/** In answer order, each variant once, at its first place. */
 function sort(found: Found[]): Found[] {
-  const places = new Map(found.map(one => [one.place.join(), one]))
-  return [...places].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
+  const variants = new Map<string, Found>()
+  const ordered = found.map(one => [one.place.join(), one] as const).sort(([a], [b]) => (a < b ? -1 : 1))
+  for (const [, one] of ordered) {
+    const variant = one.place.slice(2).join()
+    if (!variants.has(variant)) variants.set(variant, one)
+  }
+  return [...variants.values()]
 }

@@ -35,11 +35,20 @@ export const ERRORS = {
   INDEX_INCOMPLETE: [
     409,
     'DENIED',
-    'garbage is not collected: the index was not made with this store, and may not know what is needed; ' +
-      'make it anew with `memflow-registry reindex`, or with `reindex --from-journal` where it was lost',
+    'garbage is not collected: the index was lost, or saved in part, and may not know what is needed; ' +
+      'where nothing is missed, stop the registry and run memflow-registry reindex, and it is collected again',
+  ],
+  INDEX_DAMAGED: [
+    500,
+    'UNSUPPORTED',
+    'the index is damaged; stop the registry and make it anew: memflow-registry reindex --from-journal',
   ],
   INTERNAL: [500, 'UNSUPPORTED', 'the registry failed; its log says why'],
   READ_ONLY: [503, 'UNSUPPORTED', 'the registry takes no writes at the moment'],
+  UPSTREAM_FAILED: [502, 'UNSUPPORTED', 'the upstream of this mirror failed'],
+  UPSTREAM_UNREACHABLE: [503, 'UNSUPPORTED', 'the upstream of this mirror cannot be reached'],
+  UPSTREAM_TIMEOUT: [504, 'UNSUPPORTED', 'the upstream of this mirror did not answer in time'],
+  UPSTREAM_BUSY: [429, 'TOOMANYREQUESTS', 'the upstream of this mirror asks to come back later'],
   STORAGE_FULL: [507, 'DENIED', 'the storage of this registry is full'],
   PLUGIN_UNKNOWN: [404, 'BLOB_UNKNOWN', 'plugin not found'],
   PLUGIN_INVALID: [400, 'MANIFEST_INVALID', 'not a memflow plugin'],

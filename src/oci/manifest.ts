@@ -93,7 +93,8 @@ export function artifactTypeOf(manifest: Manifest): string | undefined {
   return manifest.artifactType || (manifest.kind === 'image' ? manifest.config.mediaType : undefined)
 }
 
-function parseObject(bytes: Uint8Array): Record<string, unknown> {
+/** Throws `MANIFEST_INVALID` where it is no JSON object that means the same to every reader. */
+export function parseObject(bytes: Uint8Array): Record<string, unknown> {
   let document: unknown
   try {
     document = parseStrictJson(UTF8.decode(bytes))

@@ -20,3 +20,22 @@ export interface PluginDescriptor {
   readonly version: string
   readonly description: string
 }
+
+/**
+ * What a text may be. A name is part of a plugin's URI, `[registry/]name[:version]`, and of file names;
+ * nothing here may fool a terminal, a path or a page.
+ */
+export const PLUGIN_TEXTS = {
+  name: /^(?!\.{1,2}$)[^\p{C}\p{Z}/\\:@?#%]{1,128}$/u,
+  version: /^[^\p{C}\p{Z}/\\]{0,128}$/u,
+  description: /^(?:[^\p{Cc}]|[\t\n\r])*$/u,
+} as const
+
+/** Whether a plugin may have these texts. */
+export function isSound({ name = '', version = '', description = '' }: Partial<PluginDescriptor>): boolean {
+  return (
+    PLUGIN_TEXTS.name.test(name) &&
+    PLUGIN_TEXTS.version.test(version) &&
+    PLUGIN_TEXTS.description.test(description)
+  )
+}

@@ -1,4 +1,4 @@
-import type { PluginDescriptor, PluginKind } from './descriptor.ts'
+import { PLUGIN_TEXTS, type PluginDescriptor, type PluginKind } from './descriptor.ts'
 import { PluginError } from './error.ts'
 import type { Export, Image } from './image.ts'
 
@@ -10,15 +10,6 @@ const LAYOUTS = {
   8: { size: 0x60, plugin_version: 0, name: 0x18, version: 0x28, description: 0x38 },
 } as const
 
-/**
- * What a text may be. A name is part of a plugin's URI, `[registry/]name[:version]`, and of file names;
- * nothing here may fool a terminal, a path or a page.
- */
-const TEXTS = {
-  name: /^(?!\.{1,2}$)[^\p{C}\p{Z}/\\:@?#%]{1,128}$/u,
-  version: /^[^\p{C}\p{Z}/\\]{0,128}$/u,
-  description: /^(?:[^\p{Cc}]|[\t\n\r])*$/u,
-} as const
 /** Of any of them, in bytes. */
 const MAX_LENGTH = 4096
 
@@ -70,11 +61,11 @@ export function readDescriptors(image: Image, exports: readonly PluginExport[]):
 
   return exports.map(({ name: symbol, address, kind }) => {
     const struct = image.read(address, layout.size, symbol)
-    const text = (field: keyof typeof TEXTS): string => {
+    const text = (field: keyof typeof PLUGIN_TEXTS): string => {
       const what = `the ${field} in ${symbol}`
       const length = struct.u32(layout[field] + image.pointerSize)
       const value = readText(image, pointers.get(address + layout[field]) ?? 0, length, what)
-      if (TEXTS[field].test(value)) return value
+      if (PLUGIN_TEXTS[field].test(value)) return value
       // Not shown: it may be anything, and the reason ends up in a terminal.
       throw new PluginError(
         'encoding',

@@ -47,13 +47,11 @@ export function connectionError(
 function meaningOf(error: unknown, phase: 'head' | 'body'): readonly [RemoteFailure, string] {
   if (error instanceof AddressRefused) return ['refused', error.message]
   const code = errno(error) ?? ''
+  // Whether a reset or an end is seen first is chance.
+  if (phase === 'body' && CUT.has(code)) return ['wrong', 'the connection ended before the body did']
   const known = KNOWN[code]
   if (known) return known
-  if (code === 'UND_ERR_SOCKET') {
-    return phase === 'body'
-      ? ['wrong', 'the connection ended before the body did']
-      : ['unreachable', 'the connection ended before the answer']
-  }
+  if (code === 'UND_ERR_SOCKET') return ['unreachable', 'the connection ended before the answer']
   if (/CERT|SELF_SIGNED|VERIFY|TLS|SSL|EPROTO/.test(code)) {
     return ['unreachable', `TLS failed (${code}); a certificate of a private authority needs its caFile`]
   }

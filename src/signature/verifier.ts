@@ -7,32 +7,39 @@ import { parseSignature } from './signature.ts'
 export interface Verdict {
   /** The form to store and to serve. */
   readonly signature: string
-  /** The key that it is valid under; undefined where no keys are configured. */
+  /** The key that it is valid under; undefined only where none is asked for. */
   readonly key: Key | undefined
 }
 
 /** Checks plugin signatures, ECDSA over the SHA-256 of the file (SEC 1, 4.1.4), against the configured keys. */
 export class Verifier {
+  /** Whether there are keys that what is pushed has to be signed by. */
+  readonly configured: boolean
   readonly #keys: readonly Key[]
 
-  constructor(keys: readonly Key[]) {
-    this.#keys = keys
-  }
-
-  /** Whether there are keys, and so a verdict on what is signed. */
-  get configured(): boolean {
-    return this.#keys.length > 0
+  /** `upstreams`: keys of others, who vouch for what they have signed as well. */
+  constructor(keys: readonly Key[], upstreams: readonly Key[] = []) {
+    this.configured = keys.length > 0
+    this.#keys = [...keys, ...upstreams]
   }
 
   /**
    * The verdict on the file of that SHA-256 and its signature in hex, or undefined where it must be refused.
-   * Without keys nothing is refused: a text that is no signature is then kept as it is.
+   * Where nothing has to be signed, nothing is refused: a text that is no signature is then kept as it is.
    */
   verify(file: Digest, signature: string): Verdict | undefined {
     const parsed = parseSignature(signature)
-    if (!this.configured) return { signature: parsed?.hex ?? signature, key: undefined }
-    const key = parsed && this.#keyOf(sha256Of(file), new Compact(parsed.r, parsed.s).toBytes())
-    return key && { signature: parsed.hex, key }
+    const key =
+      parsed &&
+      this.#keys.length > 0 &&
+      this.#keyOf(sha256Of(file), new Compact(parsed.r, parsed.s).toBytes())
+    if (key) return { signature: parsed.hex, key }
+    return this.configured ? undefined : { signature: this.normal(signature), key: undefined }
+  }
+
+  /** A signature in the form to store and to serve, whoever made it; a text that is none as it is. */
+  normal(signature: string): string {
+    return parseSignature(signature)?.hex ?? signature
   }
 
   /** `lowS`: what is verified is what is stored, by the rules of the clients that will verify it again. */

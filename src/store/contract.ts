@@ -23,6 +23,12 @@ export interface BlobHandle {
   close(): Promise<void>
 }
 
+export interface AppendOptions {
+  readonly at?: number
+  readonly max: number
+  readonly onStaged?: (size: number) => void
+}
+
 /**
  * Bytes on their way in; nothing of them shows as a blob before `commit`.
  * One request at a time is at work on it: `append`, `digest` and `commit` throw `BLOB_UPLOAD_OUT_OF_ORDER`
@@ -34,14 +40,24 @@ export interface Upload {
   readonly size: number
   /**
    * Adds the body. With `at`, only where `size === at`.
+   * `onStaged` hears of every write how much is staged; then what has come is written also when the body pauses.
    * Throws `BLOB_UPLOAD_OUT_OF_ORDER` (the body is not touched), `BLOB_TOO_LARGE` past `max` bytes in all (nothing of
    * the body stays), `STORAGE_FULL`, `READ_ONLY`; where the body breaks off, what came in stays staged and its error is thrown.
    */
-  append(body: AsyncIterable<Uint8Array>, options: { at?: number; max: number }): Promise<void>
+  append(body: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<void>
   /** Of all that is staged; by another algorithm, or after a restart, by reading it again. */
   digest(algorithm?: Algorithm): Promise<Digest>
   /** What is staged, to look at before commit. */
   read(): Readable
+  /**
+   * For reading along while bytes come in, also past commit and abort: a blob that will have that size. `arrived`
+   * waits for the byte at a position, and answers up to where the range that ends there may be read.
+   * Undefined once it was committed or aborted.
+   */
+  follow(
+    size: number,
+    arrived: (position: number, end: number) => Promise<number>,
+  ): Promise<BlobHandle | undefined>
   /**
    * Publishes the bytes, durable when it resolves (file and directory synced); the same blob twice is fine.
    * Throws `DIGEST_INVALID` where the bytes are others; the upload is then still there.

@@ -55,13 +55,17 @@ export class DurableDisk {
     }
   }
 
-  /** A new, empty file under a name that survives a power loss. */
+  /** A new, empty file under a name that survives a power loss. Where this fails, nothing has the name, or all writes end. */
   async create(path: string): Promise<FileHandle> {
-    await this.#change(dirname(path), async () => {
-      const made = await this.fs.open(path, 'wx', FILE_MODE)
-      await made.close()
-    })
-    return this.fs.open(path, 'r+')
+    const staged = join(dirname(path), 'new')
+    const file = await this.fs.open(staged, 'w', FILE_MODE)
+    try {
+      await this.publish(file, staged, path)
+      return file
+    } catch (error) {
+      await file.close().catch(() => {})
+      throw error
+    }
   }
 
   /** Moves the file into another folder, durably; what has the name there is replaced. */
@@ -102,7 +106,8 @@ export class DurableDisk {
         throw this.#fail(error)
       })
     } finally {
-      await handle.close()
+      // What could be lost was lost at the sync.
+      await handle.close().catch(() => {})
     }
   }
 

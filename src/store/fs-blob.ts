@@ -46,7 +46,7 @@ export class FsBlob implements BlobHandle {
     if (known) return fileStream(async () => this.#file, start, end + 1)
     if (start > 0 || end + 1 !== this.size) return fileStream(() => this.#whole(), start, end + 1)
     const inspect = this.#inspector.along(this.#digest, this.#stats)
-    return fileStream(async () => this.#file, start, end + 1, inspect)
+    return fileStream(async () => this.#file, start, end + 1, { inspect })
   }
 
   async close(): Promise<void> {

@@ -7,13 +7,16 @@ import { limited } from '../lib/limited.ts'
 import { writeAll } from '../lib/write-all.ts'
 import { type Algorithm, algorithmOf, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import type { BlobInfo, Upload } from './contract.ts'
+import type { AppendOptions, BlobHandle, BlobInfo, Upload } from './contract.ts'
 import { writeError } from './durable.ts'
 import type { FsParts } from './fs-parts.ts'
 import { StagedHash } from './staged-hash.ts'
 
 /** One write. Larger ones are no faster, and this much of each upload under way is in memory. */
 const BATCH = 512 * 1024
+
+/** A body that is silent for so long makes those wait who read along, in milliseconds. */
+const PAUSE = 10
 
 /** A staged file. Its size on disk is the truth; the session in memory only keeps writers apart and the hash warm. */
 export class FsUpload implements Upload {
@@ -47,21 +50,25 @@ export class FsUpload implements Upload {
   /** Looks how much is staged; false where nothing is, not even an empty file. */
   async refresh(): Promise<boolean> {
     const stats = await orAbsent(this.#parts.disk.fs.stat(this.#path))
+    // A power loss may leave the file of a blob its staged name as well: nobody shall write to that.
+    const staged = stats?.nlink === 1
     // While a writer is at work its last bytes may yet be taken back.
-    if (stats && !this.#busy) this.#size = stats.size
-    if (!stats) this.#forget()
-    return stats !== undefined
+    if (staged && !this.#busy) this.#size = stats.size
+    if (!staged) this.#forget()
+    return staged
   }
 
-  append(body: AsyncIterable<Uint8Array>, { at, max }: { at?: number; max: number }): Promise<void> {
+  append(body: AsyncIterable<Uint8Array>, { at, max, onStaged }: AppendOptions): Promise<void> {
     return this.#alone(async file => {
       this.#parts.disk.assertWritable()
       if (at !== undefined && at !== this.#size) throw this.#outOfOrder()
+      const patience = onStaged ? PAUSE : undefined
       let end = this.#size
       try {
-        for await (const batch of batches(limited(body, max - end, tooLarge), BATCH)) {
+        for await (const batch of batches(limited(body, max - end, tooLarge), BATCH, patience)) {
           await this.#parts.space.assert()
           end = await this.#write(file, batch, end)
+          onStaged?.(end)
         }
       } catch (error) {
         if (error instanceof RegistryError && error.error === 'BLOB_TOO_LARGE') end = this.#size
@@ -81,6 +88,24 @@ export class FsUpload implements Upload {
 
   read(): Readable {
     return fileStream(() => this.#parts.disk.fs.open(this.#path, 'r'), 0, this.#size)
+  }
+
+  async follow(
+    size: number,
+    arrived: (position: number, end: number) => Promise<number>,
+  ): Promise<BlobHandle | undefined> {
+    // Opened now: the name goes with commit, the file does not.
+    const file = await orAbsent(this.#parts.disk.fs.open(this.#path, 'r'))
+    return (
+      file && {
+        size,
+        read: ({ start, end } = { start: 0, end: size - 1 }) =>
+          fileStream(async () => file, start, end + 1, {
+            arrived: position => arrived(position, end + 1),
+          }),
+        close: () => file.close(),
+      }
+    )
   }
 
   /**

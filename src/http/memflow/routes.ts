@@ -1,13 +1,18 @@
 import Router from '@koa/router'
 import type { Context, Next } from 'koa'
+import type { Origin } from '../../core/plugin-reads.ts'
+import type { MayBeStale } from '../../core/reads.ts'
 import type { Registry } from '../../core/registry.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { PluginError } from '../../plugin/error.ts'
 import type { Access } from '../access.ts'
+import { whereAsked } from '../only-if-cached.ts'
+import { standsOn } from '../ready-answers.ts'
 import { sendContent } from '../send-content.ts'
 import { sendEmpty } from '../send-empty.ts'
 import { sendJson } from '../send-json.ts'
+import { warnOfAge } from '../stale.ts'
 import { analysisRoutes } from './analysis.ts'
 import { readForm } from './form.ts'
 import { pathPart } from './path.ts'
@@ -15,22 +20,26 @@ import { parseQuery } from './query.ts'
 
 /** The REST API that memflow's own clients speak, to the byte; its texts are the original server's. */
 export function memflowApi(registry: Registry, access: Access, maxPluginSize: number): Router {
-  const { plugins } = registry
+  const { freshness, here, pluginReads, plugins } = registry
   const router = new Router({ sensitive: true, strict: true })
 
   router.get('/plugins', async ctx => {
-    sendJson(ctx, { plugins: await plugins.names() })
+    const unchanged = freshness.names()
+    const { items, ...origin } = await pluginReads.names()
+    tellOrigin(ctx, unchanged, origin)
+    sendJson(ctx, { plugins: items })
   })
 
   router.get('/plugins/:name', async ctx => {
     const { filter, skip, limit } = parseQuery(ctx.querystring)
-    const rows =
-      skip > Number.MAX_SAFE_INTEGER
-        ? []
-        : await plugins.variants(pathPart(ctx, 'plugin_name'), filter, Number(skip), limit)
+    const name = pathPart(ctx, 'plugin_name')
+    const unchanged = freshness.variants(name)
+    const among = skip > Number.MAX_SAFE_INTEGER ? 0 : limit
+    const { items, ...origin } = await pluginReads.variants(name, filter, Number(skip), among)
+    tellOrigin(ctx, unchanged, origin)
     // By hand: a 64-bit number does not survive JSON.stringify.
     ctx.set('Content-Type', 'application/json')
-    ctx.body = `{"plugins":${JSON.stringify(rows)},"skip":${skip}}`
+    ctx.body = `{"plugins":${JSON.stringify(items)},"skip":${skip}}`
   })
 
   router.post('/files', async ctx => {
@@ -51,13 +60,18 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
 
   router.get('/files/:digest', async ctx => {
     const digest = digestIn(ctx)
-    const { size } = await plugins.metadata(digest)
-    const open = () => plugins.open(digest)
-    await sendContent(ctx, { digest, size, open, check: () => plugins.check(digest, size) })
+    const unchanged = freshness.file(digest)
+    const wanted = ctx.method === 'HEAD' ? 'size' : 'bytes'
+    const content = await whereAsked(ctx, pluginReads, here.pluginReads, from => from.file(digest, wanted))
+    tellOrigin(ctx, unchanged, content)
+    await sendContent(ctx, { digest, ...content })
   })
 
   router.get('/files/:digest/metadata', async ctx => {
-    const { size: _, ...file } = await plugins.metadata(digestIn(ctx))
+    const digest = digestIn(ctx)
+    const unchanged = freshness.file(digest)
+    const { file, ...origin } = await pluginReads.metadata(digest)
+    tellOrigin(ctx, unchanged, origin)
     sendJson(ctx, file)
   })
 
@@ -81,6 +95,12 @@ export async function refuseMethod(ctx: Context, next: Next): Promise<void> {
   const methods = new Set(matched.flatMap(layer => layer.methods))
   const ordered = ['GET', 'HEAD', 'POST', 'DELETE'].filter(method => methods.has(method))
   throw new RegistryError('METHOD_NOT_ALLOWED', { headers: { Allow: ordered.join(',') } })
+}
+
+/** What an upstream says holds for this answer only. */
+function tellOrigin(ctx: Context, unchanged: () => boolean, { here, stale }: Origin & MayBeStale): void {
+  if (here) standsOn(ctx, unchanged)
+  if (stale) warnOfAge(ctx, stale)
 }
 
 function digitsIn(ctx: Context): string {

@@ -1,8 +1,10 @@
 import type { Context, Next } from 'koa'
+import type { Mirrors } from '../../core/mirrors.ts'
 import type { Registry } from '../../core/registry.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { parseRepository, type Repository } from '../../oci/name.ts'
 import type { Access } from '../access.ts'
+import { parametersOf } from '../parameters.ts'
 import { blobHandlers } from './blobs.ts'
 import { listHandlers } from './lists.ts'
 import { manifestHandlers } from './manifests.ts'
@@ -36,10 +38,20 @@ export function ociApi(registry: Registry, access: Access) {
     const handler = methods[ctx.method] ?? (ctx.method === 'HEAD' ? methods.GET : undefined)
     if (!handler) throw methodNotAllowed(methods)
     // The catalog is of no repository.
-    const repository = endpoint === 'catalog' ? ('' as Repository) : parseRepository(target.name)
+    const repository =
+      endpoint === 'catalog' ? ('' as Repository) : repositoryOf(ctx, registry.mirrors, target.name)
     await authorize(ctx, access, endpoint, repository)
     await handler(ctx, repository, last)
   }
+}
+
+/** The repository that the path means; with `?ns=`, which clients of mirrors send, that of the upstream it names. */
+function repositoryOf(ctx: Context, mirrors: Mirrors, name: string): Repository {
+  const namespace = mirrors.configured ? parametersOf(ctx).get('ns') : null
+  if (namespace === null) return parseRepository(name)
+  const repository = parseRepository(mirrors.localName(namespace, name))
+  ctx.set('OCI-Namespace', namespace)
+  return repository
 }
 
 async function base(ctx: Context, access: Access): Promise<void> {

@@ -4,37 +4,44 @@ import { parseDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { OCI_INDEX } from '../../oci/media-types.ts'
 import { parametersOf } from '../parameters.ts'
+import { standsOn } from '../ready-answers.ts'
 import { sendJson } from '../send-json.ts'
+import { warnOfAge } from '../stale.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** Entries of a page where the client does not say, and at most. */
 const PAGE = 1000
 
 /** distribution-spec end-8 and end-12, and the catalog of the Docker Registry HTTP API V2. */
-export function listHandlers({ discovery }: Registry): Handlers {
+export function listHandlers({ discovery, reads, freshness }: Registry): Handlers {
   return {
     catalog: {
       GET: async ctx => {
+        standsOn(ctx, freshness.repositories())
         const { items, next } = await discovery.repositories(limitOf(ctx), lastOf(ctx))
         sendPage(ctx, 'application/json', { repositories: items }, next)
       },
     },
     tags: {
       GET: async (ctx, repository) => {
-        const { items, next } = await discovery.tags(repository, limitOf(ctx), lastOf(ctx))
+        standsOn(ctx, freshness.tags(repository))
+        const { items, next, stale } = await reads.tags(repository, limitOf(ctx), lastOf(ctx))
+        if (stale) warnOfAge(ctx, stale)
         sendPage(ctx, 'application/json', { name: repository, tags: items }, next)
       },
     },
     referrers: {
       GET: async (ctx, repository, last) => {
+        standsOn(ctx, freshness.referrers(repository))
         const artifactType = parametersOf(ctx).get('artifactType') ?? undefined
         const options = { artifactType, after: lastOf(ctx) }
-        const { items, next } = await discovery.referrers(
+        const { items, next, stale } = await reads.referrers(
           repository,
           parseDigest(last),
           limitOf(ctx),
           options,
         )
+        if (stale) warnOfAge(ctx, stale)
         if (artifactType !== undefined) ctx.set('OCI-Filters-Applied', 'artifactType')
         sendPage(ctx, OCI_INDEX, { schemaVersion: 2, mediaType: OCI_INDEX, manifests: items }, next)
       },

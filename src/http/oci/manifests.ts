@@ -7,17 +7,21 @@ import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
 import { isTag, parseTag } from '../../oci/name.ts'
 import { readBody } from '../body.ts'
 import { parametersOf } from '../parameters.ts'
+import { standsOn } from '../ready-answers.ts'
 import { etags, hasAlready, IMMUTABLE } from '../send-content.ts'
 import { sendEmpty } from '../send-empty.ts'
+import { warnOfAge } from '../stale.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** distribution-spec end-3, end-7, end-9. */
-export function manifestHandlers({ manifests }: Registry): Handlers {
+export function manifestHandlers({ manifests, reads, freshness }: Registry): Handlers {
   return {
     manifest: {
       GET: async (ctx, repository, last) => {
         const reference = knownReference(last)
-        const { digest, mediaType, bytes } = await manifests.get(repository, reference)
+        standsOn(ctx, freshness.manifests(repository))
+        const { digest, mediaType, bytes, stale } = await reads.manifest(repository, reference)
+        if (stale) warnOfAge(ctx, stale)
         ctx.set('Docker-Content-Digest', digest)
         ctx.set('ETag', `"${digest}"`)
         if (isDigest(reference)) ctx.set('Cache-Control', IMMUTABLE)

@@ -1,0 +1,37 @@
+import { expect } from 'chai'
+import { digestOf } from '../../src/oci/digest.ts'
+import { mirrors, putArtifact } from '../support/mirror.ts'
+import { pushBlob } from '../support/oci.ts'
+import { serving } from '../support/server.ts'
+
+const ONLY = { headers: { 'cache-control': 'no-transform, only-if-cached' } }
+
+describe('http: Cache-Control: only-if-cached', () => {
+  const mirroring = mirrors()
+  const plain = serving()
+
+  it('of a blob that is not here -> 504, and no upstream is asked; once it is here -> 200', async () => {
+    const { upstream, mirror } = await mirroring()
+    const { layer } = putArtifact(upstream, 'app', 'v1', 'a layer')
+    const path = `/v2/up/app/blobs/${layer}`
+    for (const method of ['HEAD', 'GET']) {
+      const { status } = await mirror.ask(method, path, ONLY)
+      expect(status, method).to.equal(504)
+    }
+    expect((await mirror.ask('GET', path, ONLY)).text).to.contain(
+      'it is not here, and no upstream was to be asked',
+    )
+    expect(upstream.requests).to.have.length(0)
+    expect((await mirror.ask('GET', path)).text).to.equal('a layer')
+    while ((await mirror.ask('HEAD', path, ONLY)).status !== 200)
+      await new Promise(resolve => setTimeout(resolve, 5))
+    expect((await mirror.ask('GET', path, ONLY)).text).to.equal('a layer')
+    expect(upstream.requests).to.have.length(1)
+  })
+
+  it('of a registry without upstreams -> as without it', async () => {
+    const { digest } = await pushBlob(plain(), 'a', 'content')
+    expect((await plain().ask('GET', `/v2/a/blobs/${digest}`, ONLY)).text).to.equal('content')
+    expect((await plain().ask('GET', `/v2/a/blobs/${digestOf('none')}`, ONLY)).status).to.equal(404)
+  })
+})
