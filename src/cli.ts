@@ -2,8 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { Command, Option } from 'commander'
+import { backupCommand } from './commands/backup.ts'
+import { fsckCommand } from './commands/fsck.ts'
 import { gcCommand } from './commands/gc.ts'
+import { type SyncOptions, syncCommand } from './commands/mirror.ts'
 import { reindexCommand } from './commands/reindex.ts'
+import { restoreCommand } from './commands/restore.ts'
 import { scrubCommand } from './commands/scrub.ts'
 import { serve } from './commands/serve.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
@@ -29,9 +33,18 @@ program
   .command('reindex')
   .description('make the index anew, while the registry is not served')
   .option('--from-journal', 'from the journal, where the index is lost or damaged')
-  .action(({ fromJournal }: { fromJournal?: true }) =>
-    reindexCommand(settings(), fromJournal ? 'journal' : 'index'),
+  .addOption(
+    new Option('--salvage', 'from what can be read of both, where both are damaged').conflicts('fromJournal'),
   )
+  .action(({ fromJournal, salvage }: { fromJournal?: true; salvage?: true }) =>
+    reindexCommand(settings(), salvage ? 'both' : fromJournal ? 'journal' : 'index'),
+  )
+
+program
+  .command('fsck')
+  .description('check index, journal and blobs against each other, while the registry is not served')
+  .option('--repair', 'make the index anew where that helps')
+  .action((options: { repair?: true }) => fsckCommand(settings(), options))
 
 program
   .command('scrub')
@@ -51,12 +64,52 @@ program
   )
   .action((options: { dryRun?: boolean; explain?: string }) => gcCommand(settings(), options))
 
+program
+  .command('backup')
+  .description('write all repositories to an OCI image layout, also while the registry is served')
+  .argument('<target>', 'a folder, a file that ends in .tar, or - for a tar on standard output')
+  .option('--repository <name>', 'only this one, and others where it is given again', several)
+  .action((target: string, options: { repository?: readonly string[] }) =>
+    backupCommand(settings(), target, options),
+  )
+
+program
+  .command('restore')
+  .description('put what is in an OCI image layout into the storage, while the registry is not served')
+  .argument('<source>', 'a folder, a tar, or - for a tar on standard input')
+  .option('--repository <name>', 'where manifests go of which the layout does not say')
+  .option('--overwrite', 'move tags that are at other manifests here')
+  .action((source: string, options: { repository?: string; overwrite?: true }) =>
+    restoreCommand(settings(), source, options),
+  )
+
+program
+  .command('mirror')
+  .description('work with the registries that this one mirrors')
+  .command('sync')
+  .description('bring repositories or plugins of a mirror here, also while the registry is served')
+  .argument('<mirror>', 'its name in the mirrors file, or the host of MEMFLOW_MIRROR or MEMFLOW_UPSTREAM')
+  .argument(
+    '[names...]',
+    'what the upstream calls them; patterns with * where it lists its names; - for standard input',
+  )
+  .option('--all', 'all that the upstream lists')
+  .option('--tags <pattern>', 'only tags such as 1.*, and others where it is given again', several)
+  .action((mirror: string, names: readonly string[], options: SyncOptions) =>
+    syncCommand(settings(), mirror, names, options),
+  )
+
 try {
   await program.parseAsync()
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error
   process.stderr.write(`memflow-registry: ${error.message}\n`)
   process.exitCode = 2
+}
+
+/** An option that may be given more than once. */
+function several(name: string, before: readonly string[] = []): readonly string[] {
+  return [...before, name]
 }
 
 /** The environment goes before `.env`, as it did for the original. */

@@ -58,6 +58,8 @@ describe('commands/scrub', () => {
   })
 
   it('while the registry serves -> clients push again what it has found', async () => {
+    // The blobs are there before their index.
+    await new Command(['reindex'], root, { MEMFLOW_STORAGE_ROOT: root }).ended
     const registry: RunningRegistry = await startRegistry({ storage: root })
     try {
       const bytes = randomBytes(6_000_000)
