@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
 import { expect } from 'chai'
 import { digestOf, hexOf } from '../../src/oci/digest.ts'
+import { DurableDisk } from '../../src/store/durable.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { body, content, push } from '../contracts/blob-store.ts'
 import { FaultyFs } from '../support/faults.ts'
@@ -144,6 +146,26 @@ describe('store/durable', () => {
       expect(await refusal(upload.commit(digest))).to.equal('READ_ONLY')
       expect(await (await FsBlobStore.open(root)).resume('x')).to.equal(undefined)
     })
+  })
+
+  describe('a new file', () => {
+    for (const code of ['ENOSPC', 'EIO'] as const) {
+      it(`has its name, or nothing has, or all writes end, whichever operation fails (${code})`, async () => {
+        let hit = true
+        for (let n = 0; hit; n++) {
+          const disk = new DurableDisk(faulty.fs)
+          faulty.calls.length = 0
+          faulty.failNth(n, code)
+          const file = await disk.create(`${root}/file${n}`).catch(() => undefined)
+          hit = faulty.calls.length > n
+          faulty.heal()
+          await file?.close()
+          const there = (await readdir(root)).includes(`file${n}`)
+          if (file || !there) expect(there, faulty.calls[n]).to.equal(file !== undefined)
+          else expect(() => disk.assertWritable(), faulty.calls[n]).to.throw(code)
+        }
+      })
+    }
   })
 
   describe('any operation of a push that fails', () => {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { expect } from 'chai'
@@ -71,6 +71,14 @@ describe('FsBlobStore', () => {
     expect((await store.resume('x'))?.size).to.equal(2)
     await upload.append(body('c'), { at: 2, max: 9 })
     await upload.commit(digest)
+  })
+
+  it('does not go on with an upload whose file a power loss has left to a blob as well', async () => {
+    await push(store, bytes)
+    await link(file, join(root, 'uploads/x'))
+    expect(await store.resume('x')).to.equal(undefined)
+    expect(await store.expireUploads(new Date(Date.now() + 60_000))).to.equal(1)
+    expect(await content(store, digest)).to.deep.equal(bytes)
   })
 
   it('passes over what is not its own', async () => {

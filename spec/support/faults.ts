@@ -2,7 +2,10 @@ import * as nodeFs from 'node:fs/promises'
 import { relative } from 'node:path'
 import type { Fs } from '../../src/store/durable.ts'
 
-type Code = 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS'
+export type Code = 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS'
+
+/** Has a code for a call that is to fail, also by what was given to it. */
+type Chooser = (call: string, args: readonly unknown[]) => Code | undefined
 
 /**
  * The real file system, with every call written down and chosen ones made to fail, for
@@ -13,10 +16,10 @@ export class FaultyFs {
   readonly fs: Fs
   /** What was called, in order. */
   readonly calls: string[] = []
-  /** Lets each write take half of its first buffer only, as the kernel may. */
+  /** Lets each write take half of its first buffer only, as the kernel may, where that is some bytes. */
   halfWrites = false
   readonly #root: string
-  #fault: (call: string) => Code | undefined = () => undefined
+  #fault: Chooser = () => undefined
 
   constructor(root: string) {
     this.#root = root
@@ -36,7 +39,7 @@ export class FaultyFs {
   }
 
   /** Fails each call that the function has a code for. */
-  failIf(fault: (call: string) => Code | undefined): this {
+  failIf(fault: Chooser): this {
     this.#fault = fault
     return this
   }
@@ -55,7 +58,7 @@ export class FaultyFs {
           const paths = openPath === undefined ? args.flatMap(arg => this.#below(arg)) : [openPath]
           const call = [String(name), ...paths].join(' ')
           this.calls.push(call)
-          const code = this.#fault(call)
+          const code = this.#fault(call, args)
           // A close that fails has closed the file all the same.
           if (code && name !== 'close') throw failure(code, call)
           if (this.halfWrites && name === 'writev') args[0] = half(args[0] as Uint8Array[])
@@ -78,5 +81,5 @@ function failure(code: Code, call: string): Error {
 }
 
 function half([first = new Uint8Array()]: Uint8Array[]): Uint8Array[] {
-  return [first.subarray(0, Math.ceil(first.length / 2))]
+  return [first.length < 512 ? first : first.subarray(0, Math.ceil(first.length / 2))]
 }

@@ -69,6 +69,7 @@ export class LevelIndex extends LevelReader implements Index {
     try {
       return new LevelIndex(db, await JournaledWriter.open(db, journal, report))
     } catch (error) {
+      await journal.close()
       await db.close()
       throw error
     }
