@@ -19,6 +19,7 @@ export interface Server {
   /** `127.0.0.1:PORT`, the way OCI references begin. */
   readonly host: string
   readonly storage: string
+  readonly pid: number
   /** Everything it wrote so far. */
   log(): string
   /** Waits until it answers. */
@@ -58,6 +59,7 @@ export async function launchServer(
     url,
     host,
     storage,
+    pid: child.pid ?? 0,
     log: () => log,
     ready: () => answers(url, child, () => log),
     stop: () => end(child, 'SIGTERM'),

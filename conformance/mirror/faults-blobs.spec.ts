@@ -1,0 +1,4 @@
+import { describeFaults } from './describe-faults.ts'
+import { BLOBS } from './questions.ts'
+
+describeFaults('faults: blobs', BLOBS)

@@ -1,0 +1,4 @@
+import { describeFaults } from './describe-faults.ts'
+import { LISTS } from './questions.ts'
+
+describeFaults('faults: lists', LISTS)

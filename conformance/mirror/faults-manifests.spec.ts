@@ -1,0 +1,4 @@
+import { describeFaults } from './describe-faults.ts'
+import { MANIFESTS } from './questions.ts'
+
+describeFaults('faults: manifests', MANIFESTS)

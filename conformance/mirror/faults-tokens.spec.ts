@@ -1,0 +1,4 @@
+import { describeFaults } from './describe-faults.ts'
+import { TOKENS } from './questions.ts'
+
+describeFaults('faults: tokens', TOKENS)
