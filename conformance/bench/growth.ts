@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import type { Figure } from './figure.ts'
+import * as stored from './growth-content.ts'
+import { type Group, POINTS } from './growth-points.ts'
+import { startOurs } from './peers.ts'
+import { markdown, short } from './table.ts'
+
+/** What something costs with more and more stored. */
+export interface Curve {
+  readonly group: Group
+  readonly title: string
+  /** At each level. */
+  readonly figures: Figure[]
+}
+
+export interface Growth {
+  /** How much is stored of each kind. */
+  readonly levels: readonly number[]
+  readonly curves: readonly Curve[]
+}
+
+export interface GrowthOptions {
+  readonly levels: readonly number[]
+  /** Of each measurement. */
+  readonly seconds: number
+  /** Of titles and groups, `blob HEAD (cold)`: those that match are measured, and only what they need is stored. */
+  readonly only: RegExp
+}
+
+/** Fills a registry up to each level, and measures there what reads and pushes cost. */
+export async function measureGrowth(
+  folder: string,
+  { levels, seconds, only }: GrowthOptions,
+): Promise<Growth> {
+  const storage = join(folder, 'growth')
+  const points = POINTS.filter(({ title, group }) => only.test(`${title} (${group})`))
+  const kinds = new Set(points.map(({ kind }) => kind))
+  const curves = points.map(({ group, title }): Curve => ({ group, title, figures: [] }))
+  let before = 0
+  for (const level of levels) {
+    if (kinds.has('plugins')) await stored.listPlugins(storage, before, level)
+    // Manifests without the blobs they name.
+    const peer = await startOurs(storage, { MEMFLOW_SPARSE_MANIFESTS: 'true' })
+    try {
+      if (kinds.has('tags')) await stored.pushTags(peer, before, level)
+      if (kinds.has('repositories')) await stored.pushRepositories(peer, before, level)
+      if (kinds.has('blobs')) await stored.pushBlobs(peer, before, level)
+      before = level
+      for (const [i, { title, group, measure }] of points.entries()) {
+        const figure = await measure({ peer, folder, level, seconds })
+        curves[i]?.figures.push(figure)
+        console.log(
+          `${level}: ${title} (${group}): ${short(figure.rate)} req/s, ${short(costOf(figure))} µs each`,
+        )
+      }
+    } finally {
+      await peer.service.stop()
+    }
+  }
+  return { levels, curves }
+}
+
+/** µs of processor time for one, or of the clock where the other is not known. */
+export function costOf({ rate, cpu }: Figure): number {
+  return cpu ?? 1e6 / rate
+}
+
+/** How much more it costs with the most stored than with the least. */
+export function riseOf({ figures }: Curve): number {
+  const [first, last] = [figures[0], figures.at(-1)]
+  return first && last ? costOf(last) / costOf(first) : Number.NaN
+}
+
+export function growthTable({ levels, curves }: Growth, group: Group): string {
+  const lines = curves
+    .filter(curve => curve.group === group)
+    .map(curve => [
+      curve.title,
+      ...curve.figures.map(figure => short(costOf(figure))),
+      `${riseOf(curve).toFixed(2)}×`,
+    ])
+  const counts = levels.map(level => level.toLocaleString('en'))
+  return markdown(['µs of processor time with so many stored', ...counts, 'last beside first'], lines)
+}

@@ -1,0 +1,147 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findClient } from '../support/process.ts'
+import type { Headers } from './client.ts'
+import { type Launch, Service } from './service.ts'
+
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
+const TOKEN = 'a-token-for-the-bench'
+
+export const OURS = 'ours'
+export const KOA = 'koa'
+export const NGINX = 'nginx'
+export const ORIGINAL = 'original'
+
+/** A server that is measured. */
+export interface Peer {
+  readonly name: string
+  readonly service: Service
+  /** For requests that write. */
+  readonly headers: Headers
+}
+
+/** The command under test; `SERVER_COMMAND` puts another one in its place, for instance with a profiler. */
+const COMMAND = process.env.SERVER_COMMAND ?? `${process.execPath} ${join(PROJECT, 'dist/cli.js')} serve`
+
+export async function startOurs(folder: string, env: Record<string, string> = {}): Promise<Peer> {
+  const [command = '', ...args] = COMMAND.split(' ')
+  const service = await Service.start(folder, (_, port) => ({
+    command,
+    args,
+    env: { ...environment(folder, port), MEMFLOW_LOG: 'warn', ...env },
+  }))
+  return { name: OURS, service, headers: { authorization: `Bearer ${TOKEN}` } }
+}
+
+/** The registry of the REST API that was there first, given its binary. */
+export async function startOriginal(folder: string, binary: string): Promise<Peer> {
+  const launch = (_: string, port: number) => ({
+    command: binary,
+    args: [],
+    env: { ...environment(folder, port), RUST_LOG: 'off' },
+  })
+  const service = await Service.start(folder, launch)
+  return { name: ORIGINAL, service, headers: { authorization: `Bearer ${TOKEN}` } }
+}
+
+function environment(folder: string, port: number): Record<string, string> {
+  return {
+    MEMFLOW_ADDR: `127.0.0.1:${port}`,
+    MEMFLOW_STORAGE_ROOT: folder,
+    MEMFLOW_BEARER_TOKEN: TOKEN,
+  }
+}
+
+/** Other registries: what their programs are called, and how each is started for reads and writes without its log. */
+const REGISTRIES: Readonly<
+  Record<
+    string,
+    { binaries: readonly string[]; launch: (binary: string) => (folder: string, port: number) => Launch }
+  >
+> = {
+  distribution: {
+    binaries: ['registry', 'docker-registry'],
+    launch: command => (folder, port) => ({
+      command,
+      args: ['serve', 'config.yml'],
+      env: { OTEL_TRACES_EXPORTER: 'none' },
+      files: {
+        'config.yml': `version: 0.1
+log: { level: error, accesslog: { disabled: true } }
+storage: { filesystem: { rootdirectory: ${folder} }, cache: { blobdescriptor: inmemory } }
+http: { addr: "127.0.0.1:${port}" }
+`,
+      },
+    }),
+  },
+  zot: {
+    binaries: ['zot', 'zot-minimal'],
+    launch: command => (folder, port) => ({
+      command,
+      args: ['serve', 'config.json'],
+      files: {
+        'config.json': JSON.stringify({
+          storage: { rootDirectory: folder },
+          http: { address: '127.0.0.1', port: String(port) },
+          log: { level: 'error' },
+        }),
+      },
+    }),
+  },
+  olareg: {
+    binaries: ['olareg'],
+    launch: command => (folder, port) => ({
+      command,
+      args: ['serve', '--verbosity', 'error', '--dir', folder, '--addr', '127.0.0.1', '--port', String(port)],
+    }),
+  },
+}
+
+export const REGISTRY_NAMES = [OURS, ...Object.keys(REGISTRIES)]
+
+/** Ours and the other registries that this machine has. */
+export async function startRegistries(folder: string): Promise<Peer[]> {
+  const peers = [await startOurs(join(folder, OURS))]
+  for (const [name, { binaries, launch }] of Object.entries(REGISTRIES)) {
+    const binary = binaries.map(findClient).find(Boolean)
+    if (!binary) console.log(`${name} is left out: there is no ${binaries.join(' or ')} on PATH`)
+    else peers.push({ name, service: await Service.start(join(folder, name), launch(binary)), headers: {} })
+  }
+  return peers
+}
+
+/** What koa itself costs: the answer of that URL, always. */
+export async function startKoa(folder: string, url: string): Promise<Peer> {
+  const script = join(PROJECT, 'conformance/bench/bare-koa.ts')
+  const launch = (_: string, port: number) => ({
+    command: process.execPath,
+    args: ['--import', import.meta.resolve('tsx'), script, String(port), url],
+  })
+  return { name: KOA, service: await Service.start(join(folder, KOA), launch), headers: {} }
+}
+
+/** Static files of the folder `files` below that one; undefined where there is no nginx. */
+export async function startNginx(folder: string): Promise<Peer | undefined> {
+  const command = findClient('nginx')
+  if (!command) {
+    console.log('nginx is left out: it is not on PATH')
+    return undefined
+  }
+  const launch = (_: string, port: number) => ({
+    command,
+    args: ['-e', 'stderr', '-p', folder, '-c', 'nginx.conf'],
+    // One process, which is the one whose processor time is read.
+    files: {
+      'nginx.conf': `daemon off; master_process off; worker_processes 1; pid nginx.pid; user root;
+events {}
+http {
+  access_log off; sendfile on; tcp_nopush on; default_type application/octet-stream;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  server { listen 127.0.0.1:${port}; root files; }
+}
+`,
+    },
+  })
+  return { name: NGINX, service: await Service.start(folder, launch), headers: {} }
+}

@@ -1,0 +1,106 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism, platform } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { costOf, type Growth, growthTable } from './growth.ts'
+import type { Group } from './growth-points.ts'
+import type { Bound } from './memory.ts'
+import { svgOf } from './plot.ts'
+import { markdown, short, tableOf } from './table.ts'
+import type { Row } from './work.ts'
+
+const FOLDER = new URL('./', import.meta.url)
+const FIGURES = new URL('results.json', FOLDER)
+
+/** Each part as it was measured last. */
+export interface Results {
+  readonly machine?: string
+  readonly registries?: readonly Row[]
+  readonly rest?: readonly Row[]
+  readonly growth?: Growth
+  readonly memory?: readonly Bound[]
+}
+
+const GROUPS: Readonly<Record<Group, { title: string; text: string }>> = {
+  hot: {
+    title: 'Reads of one path again and again',
+    text: 'These answers are kept ready in memory.',
+  },
+  cold: {
+    title: 'Reads of everything in turn',
+    text: 'No path is asked for twice, so that every answer is made of rows and files.',
+  },
+  pushes: {
+    title: 'Pushes',
+    text: 'A thousand on top of what is stored, everything synced: manifests over 8 connections, plugins over 32.',
+  },
+}
+
+export function machine(): string {
+  return `${availableParallelism()} cores, Node.js ${process.versions.node}, ${platform()}`
+}
+
+/** Puts what was measured in the place of the older figures of its kind, and makes RESULTS.md and the plots anew. */
+export async function save(measured: Results): Promise<void> {
+  const before = await readFile(FIGURES, 'utf8').catch(() => '{}')
+  const results: Results = { ...(JSON.parse(before) as Results), ...measured, machine: machine() }
+  await writeFile(FIGURES, `${JSON.stringify(results, undefined, 1)}\n`)
+  for (const [group, svg] of plots(results)) await writeFile(new URL(`${group}.svg`, FOLDER), svg)
+  await writeFile(new URL('RESULTS.md', FOLDER), textOf(results))
+  console.log(`saved in ${fileURLToPath(FOLDER)}`)
+}
+
+function textOf({ machine, registries, rest, growth, memory }: Results): string {
+  const sections = [
+    `# Results
+
+Measured on ${machine}, everything on that machine. \`npm run bench\` measures again, and \`npm run bench -- --save\` writes this file. Ratios count: the figures beside each other are medians of rounds in which the servers take turns, with the load of \`wrk -t1\`.
+`,
+    registries &&
+      `## Registries
+
+${tableOf(registries)}
+Everything is in one repository with 300 tags and 20 referrers. Peers that are not there were not on that machine. Ours and nginx answer from one thread, the others from as many as there are cores. Pushes: ours syncs files, folders and journal before it answers, the others do not.
+`,
+    rest &&
+      `## memflow's REST API
+
+${tableOf(rest)}
+\`original\` is memflow-registry in Rust, on all cores. Ours has one thread, and one thread of Node.js writes about 40,000 answers a second at best.
+`,
+    growth && `## Growth\n\n${growthText(growth)}`,
+    memory && `## Memory and time\n\n${boundsTable(memory)}`,
+  ]
+  return sections.filter(section => section !== undefined).join('\n')
+}
+
+function growthText(growth: Growth): string {
+  const parts = Object.entries(GROUPS).map(
+    ([group, { title, text }]) => `### ${title}
+
+${text}
+
+![${title}](${group}.svg)
+
+${growthTable(growth, group as Group)}`,
+  )
+  return `With so many tags, manifests, repositories and plugins stored, each; the plugins under 1,000 names at most.\n\n${parts.join('\n')}`
+}
+
+function* plots({ growth }: Results): Generator<readonly [string, string]> {
+  for (const [group, { title }] of Object.entries(GROUPS)) {
+    const curves = growth?.curves.filter(curve => curve.group === group) ?? []
+    if (!growth || curves.length === 0) continue
+    const series = curves.map(({ title, figures }) => ({ title, values: figures.map(costOf) }))
+    const labels = { across: 'stored', up: 'µs of processor time each' }
+    yield [group, svgOf({ title, ...labels, at: growth.levels, series })]
+  }
+}
+
+function boundsTable(bounds: readonly Bound[]): string {
+  const lines = bounds.map(({ title, value, most, unit }) => [
+    title,
+    `${short(value)} ${unit}`,
+    `${most}${value > most ? ', missed' : ''}`,
+  ])
+  return markdown(['', 'measured', 'at most'], lines)
+}
