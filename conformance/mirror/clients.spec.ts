@@ -123,21 +123,6 @@ describeClients(
       })
     }
 
-    it('skopeo finds an image of a registry that its registries.conf names the mirror of', async () => {
-      await mirror.folder('.config/containers')
-      const configuration = `[[registry]]
-location = "${NAMESPACE}"
-
-[[registry.mirror]]
-location = "${mirror.at('up')}"
-insecure = true
-`
-      await writeFile(mirror.path('.config/containers/registries.conf'), configuration)
-      const to = mirror.path('mirrored')
-      await skopeo('copy', `docker://${NAMESPACE}/images/app:v1`, `dir:${to}`)
-      expect(await readFile(`${to}/manifest.json`)).to.deep.equal(image.blobs.get(image.digest))
-    })
-
     it('containerd’s requests, which name the upstream by ?ns=, are answered from it', async () => {
       const at = (path: string) => `${mirror.server.url}/v2/images/app/${path}?ns=${NAMESPACE}`
       const head = await ask(at('manifests/v1'), { method: 'HEAD' })

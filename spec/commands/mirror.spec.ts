@@ -128,6 +128,15 @@ describe('commands/mirror sync', function () {
     })
   })
 
+  it('beside a registry whose token is not known -> 2, and which setting is missing', async () => {
+    const serving = command(['serve'], { MEMFLOW_ADDR: '127.0.0.1:0', MEMFLOW_BEARER_TOKEN: 'secret' })
+    await serving.url()
+    const { code, stderr } = await sync('up', 'team/app')
+    expect(code).to.equal(2)
+    expect(stderr).to.match(/MEMFLOW_BEARER_TOKEN: set the one of the registry that serves \S+\n$/)
+    await serving.stop()
+  })
+
   it('--tags -> those that fit, with what belongs to them', async () => {
     putImages()
     for (const tag of ['v1.1', 'v2.0', 'latest']) putArtifact(upstream, 'team/app', tag, `layer of ${tag}`)

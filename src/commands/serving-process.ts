@@ -17,10 +17,15 @@ export class ServingProcess {
     this.#token = token
   }
 
-  /** The one that these settings are of. */
+  /** The one that these settings are of. Throws `ConfigError` where its token is not known. */
   static async of(config: Config): Promise<ServingProcess> {
-    const kept = join(config.storageRoot, 'bearer-token')
-    return new ServingProcess(config, config.bearerToken ?? (await readFile(kept, 'utf8')).trim())
+    const { bearerToken, storageRoot } = config
+    const kept = () =>
+      readFile(join(storageRoot, 'bearer-token'), 'utf8').catch(cause => {
+        const message = `MEMFLOW_BEARER_TOKEN: set the one of the registry that serves ${storageRoot}`
+        throw new ConfigError(message, { cause })
+      })
+    return new ServingProcess(config, bearerToken ?? (await kept()).trim())
   }
 
   /** Throws `ConfigError` where it is not there, or has another token. */

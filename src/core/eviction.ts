@@ -36,7 +36,7 @@ export class Eviction {
   readonly #content: MirroredContent
   /** Bytes of mirrored content, at most; undefined before they were counted. */
   #size: number | undefined
-  /** The period before which nothing more can go. */
+  /** The period before which there is no use in another try: the last one failed, or left what is in use. */
   #notBefore = 0
 
   constructor(parts: Parts, manifests: Manifests, collector: Collector, usage: Usage) {
@@ -68,13 +68,14 @@ export class Eviction {
     const { size, byPeriod } = await this.#count(latest, spells)
     this.#size = size
     if (size <= policy.mirrorMaxSize) return undefined
+    this.#notBefore = this.#usage.now() + 1
     await this.#collector.check()
     // Bytes that a damaged index does not know to be held would look free.
     await index.verify()
     const excess = size - policy.mirrorMaxSize * TARGET
     const evicted = await this.#evict(excess, cutoffOf(byPeriod, excess), spells)
     this.#size = size - evicted.bytes
-    if (this.#size > policy.mirrorMaxSize) this.#notBefore = this.#usage.now() + 1
+    if (this.#size <= policy.mirrorMaxSize) this.#notBefore = 0
     return { ...evicted, left: this.#size }
   }
 
