@@ -9,11 +9,9 @@ import { markdown, short, tableOf } from './table.ts'
 import type { Row } from './work.ts'
 
 const FOLDER = new URL('./', import.meta.url)
-const FIGURES = new URL('results.json', FOLDER)
 
-/** Each part as it was measured last. */
+/** Parts that were measured. */
 export interface Results {
-  readonly machine?: string
   readonly registries?: readonly Row[]
   readonly rest?: readonly Row[]
   readonly growth?: Growth
@@ -31,7 +29,7 @@ const GROUPS: Readonly<Record<Group, { title: string; text: string }>> = {
   },
   pushes: {
     title: 'Pushes',
-    text: 'A thousand on top of what is stored, everything synced: manifests over 8 connections, plugins over 32.',
+    text: 'A thousand manifests over 8 connections and 300 plugins over 32, on top of what is stored, everything synced.',
   },
 }
 
@@ -39,21 +37,27 @@ export function machine(): string {
   return `${availableParallelism()} cores, Node.js ${process.versions.node}, ${platform()}`
 }
 
-/** Puts what was measured in the place of the older figures of its kind, and makes RESULTS.md and the plots anew. */
-export async function save(measured: Results): Promise<void> {
-  const before = await readFile(FIGURES, 'utf8').catch(() => '{}')
-  const results: Results = { ...(JSON.parse(before) as Results), ...measured, machine: machine() }
-  await writeFile(FIGURES, `${JSON.stringify(results, undefined, 1)}\n`)
-  for (const [group, svg] of plots(results)) await writeFile(new URL(`${group}.svg`, FOLDER), svg)
-  await writeFile(new URL('RESULTS.md', FOLDER), textOf(results))
-  console.log(`saved in ${fileURLToPath(FOLDER)}`)
+/** What was measured now and, of the other parts, what stands in the file; writes it there again, as JSON. */
+export async function merge(measured: Results, file: string): Promise<Results> {
+  const before = await readFile(file, 'utf8').catch(() => '{}')
+  const results = { ...(JSON.parse(before) as Results), ...measured }
+  await writeFile(file, `${JSON.stringify(results, undefined, 2)}\n`)
+  return results
 }
 
-function textOf({ machine, registries, rest, growth, memory }: Results): string {
+/** Writes RESULTS.md and its plots. */
+export async function save(results: Results): Promise<void> {
+  for (const [group, svg] of plots(results)) await writeFile(new URL(`${group}.svg`, FOLDER), svg)
+  const text = new URL('RESULTS.md', FOLDER)
+  await writeFile(text, textOf(results))
+  console.log(`${fileURLToPath(text)} is written`)
+}
+
+function textOf({ registries, rest, growth, memory }: Results): string {
   const sections = [
     `# Results
 
-Measured on ${machine}, everything on that machine. \`npm run bench\` measures again, and \`npm run bench -- --save\` writes this file. Ratios count: the figures beside each other are medians of rounds in which the servers take turns, with the load of \`wrk -t1\`.
+Measured on ${machine()}, everything on that machine. \`npm run bench\` measures again; \`--save\` writes this file. Ratios count: the figures beside each other are medians of rounds in which the servers take turns, with the load of \`wrk -t1\`.
 `,
     registries &&
       `## Registries
@@ -83,7 +87,7 @@ ${text}
 
 ${growthTable(growth, group as Group)}`,
   )
-  return `With so many tags, manifests, repositories and plugins stored, each; the plugins under 1,000 names at most.\n\n${parts.join('\n')}`
+  return `With so many tags, manifests, repositories and plugins stored, each. The plugins have 1,000 names at most, so the answer of \`GET /plugins\` grows up to there.\n\n${parts.join('\n')}`
 }
 
 function* plots({ growth }: Results): Generator<readonly [string, string]> {

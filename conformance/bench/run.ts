@@ -5,10 +5,10 @@
 //   npm run bench -- --memory                    memory, start, analysis
 //   npm run bench -- --short                     half a minute of it, with an exit code: for CI
 //
-// Needs wrk; other registries and nginx are measured where they are on PATH. `--save` keeps the figures in RESULTS.md,
-// `--json FILE` writes them there. SERVER_COMMAND puts another command in the place of ours. Figures mean something on
+// Needs wrk; other registries and nginx are measured where they are on PATH. `--json FILE` puts the figures into a file,
+// beside those of the other parts; `--save` makes RESULTS.md of them. SERVER_COMMAND puts another command in the place of ours. Figures mean something on
 // a machine that does nothing else; processor time for each request is the steadier one of the two.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -16,7 +16,7 @@ import { measureGrowth } from './growth.ts'
 import { measureMemory } from './memory.ts'
 import { measureRegistries } from './registries.ts'
 import { measureRest } from './rest.ts'
-import { machine, type Results, save } from './results.ts'
+import { machine, merge, type Results, save } from './results.ts'
 import { measureShort } from './short.ts'
 import { tableOf } from './table.ts'
 import { assertWrk } from './wrk.ts'
@@ -47,8 +47,8 @@ try {
     const faults = await measureShort(folder)
     if (faults.length > 0) process.exitCode = 1
   } else {
-    const results = await measure()
-    if (values.json !== undefined) await writeFile(values.json, JSON.stringify(results, undefined, 1))
+    const measured = await measure()
+    const results = values.json === undefined ? measured : await merge(measured, values.json)
     if (values.save) await save(results)
   }
 } finally {

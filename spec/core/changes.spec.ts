@@ -1,12 +1,16 @@
 import { expect } from 'chai'
 import { changeRepositories } from '../../src/core/changes.ts'
+import { openLevel, writeLevel } from '../../src/index/level-db.ts'
+import { LevelIndex } from '../../src/index/level-index.ts'
 import { TAGS } from '../../src/index/tables.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { refusal } from '../support/refusal.ts'
 import { registries, repo } from '../support/registry.ts'
+import { tmpDir } from '../support/tmp.ts'
 
 describe('core/changes', () => {
   const open = registries()
+  const fresh = tmpDir()
   const A = repo('a')
   const row = (text: string) => ({ digest: digestOf(text) })
 
@@ -38,15 +42,30 @@ describe('core/changes', () => {
   })
 
   it('readers see a change when it is durable', async () => {
-    const { index } = await open()
-    let within: unknown = 'not asked'
-    const first = changeRepositories(index, [A], async batch => batch.put(TAGS, ['a', 'v'], row('1')))
-    await changeRepositories(index, [A], async batch => {
-      within = [await index.get(TAGS, 'a', 'v'), await batch.get(TAGS, 'a', 'v')]
+    const db = await openLevel(await fresh())
+    let write = () => {}
+    const disk = new Promise<void>(resolve => {
+      write = resolve
     })
-    expect(within).to.deep.equal([undefined, row('1')])
-    await first
+    const index = new LevelIndex(db, {
+      write: async changes => {
+        await disk
+        await writeLevel(db, changes)
+      },
+      check: () => {},
+      close: () => db.close(),
+    })
+    const first = changeRepositories(index, [A], async batch => batch.put(TAGS, ['a', 'v'], row('1')))
+    const second = changeRepositories(index, [A], async batch => {
+      expect([await index.get(TAGS, 'a', 'v'), await batch.get(TAGS, 'a', 'v')]).to.deep.equal([
+        undefined,
+        row('1'),
+      ])
+      write()
+    })
+    await Promise.all([first, second])
     expect(await index.get(TAGS, 'a', 'v')).to.deep.equal(row('1'))
+    await index.close()
   })
 
   it('a change that began before another failed fails as well: it may have seen that one', async () => {
