@@ -1,4 +1,4 @@
-import { cp, readdir, rm } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Index, type Op, put, type Reader } from '../../src/index/contract.ts'
@@ -289,5 +289,42 @@ describe('IndexFolder', () => {
     expect(await refusal(index.page(TAGS, ['a']))).to.equal('INDEX_DAMAGED')
     expect(await index.get(TAGS, 'a', 'v2')).to.have.property('digest')
     await index.close()
+  })
+
+  describe('a large one', () => {
+    const LARGE = { ...OPTIONS, checkedFirst: 0 }
+    const reports: unknown[] = []
+    const openLarge = (root: string) => new IndexFolder(root, LARGE).open(error => reports.push(error))
+
+    it('is open before its files are checked; what is not there is so when they are', async () => {
+      const index = await openLarge(await copied(roots.stopped as string))
+      expect(await index.get(TAGS, 'nobody', 'v1')).to.equal(undefined)
+      expect(await rowsOf(index)).to.deep.equal(right)
+      await index.close()
+      expect(reports).to.deep.equal([])
+    })
+
+    it('that is damaged -> nothing is taken for missing, nor left out of a list or a backup', async () => {
+      const root = await copied(roots.stopped as string)
+      const files = (await readdir(join(root, 'index'))).filter(name => name.endsWith('.ldb'))
+      for (const name of files) {
+        const bytes = await readFile(join(root, 'index', name))
+        bytes[40] = (bytes[40] ?? 0) ^ 1
+        await writeFile(join(root, 'index', name), bytes)
+      }
+      const index = await openLarge(root)
+      const snapshot = index.snapshot()
+      for (const read of [
+        index.get(TAGS, 'nobody', 'v1'),
+        index.page(TAGS, ['a']),
+        snapshot.get(TAGS, 'nobody', 'v1'),
+        snapshot.page(TAGS, []),
+      ])
+        expect(await refusal(read)).to.equal('INDEX_DAMAGED')
+      expect(await refusal(index.check())).to.equal('INDEX_DAMAGED')
+      expect(reports).to.have.length(1)
+      await snapshot.close()
+      await index.close()
+    })
   })
 })

@@ -10,6 +10,7 @@ import { changesOf } from './journaled-writer.ts'
 import { isLocked, type LevelDb, openLevel, reached, reachedRow, writeLevel } from './level-db.ts'
 import { checkFiles } from './level-files.ts'
 import { LevelIndex } from './level-index.ts'
+import { liveTables } from './level-manifest.ts'
 import { LevelReader } from './level-reader.ts'
 import { RepairedLevel } from './repaired-level.ts'
 import { mergeTruth, replayTruth } from './truth.ts'
@@ -22,7 +23,12 @@ export interface IndexFolderOptions {
   /** For the journal and the folders; LevelDB has its own. */
   readonly fs?: Fs
   readonly limits?: JournalLimits
+  /** Bytes: the files of a larger index are checked while it is served already. */
+  readonly checkedFirst?: number
 }
+
+/** Checked in a tenth of a second. */
+const CHECKED_FIRST = 16 * 1024 * 1024
 
 /** Makes an index, empty until then, of the truth. */
 type Fill<T> = (truth: Reader, target: Index) => Promise<T>
@@ -35,22 +41,27 @@ export class IndexFolder {
   readonly #root: string
   readonly #disk: DurableDisk
   readonly #limits: JournalLimits | undefined
+  readonly #checkedFirst: number
 
-  constructor(root: string, { fs, limits }: IndexFolderOptions = {}) {
+  constructor(root: string, { fs, limits, checkedFirst = CHECKED_FIRST }: IndexFolderOptions = {}) {
     this.#root = root
+    this.#checkedFirst = checkedFirst
     this.#disk = new DurableDisk(fs)
     this.#limits = limits
   }
 
   /**
-   * Opens the index, made where the storage is new. Its files are read before, all of them.
+   * Opens the index, made where the storage is new. Its files are checked before, those of a large one behind it.
    * Throws `IndexMissing`, `INDEX_DAMAGED`, `JournalDamaged`, and where it is open elsewhere.
    */
   async open(report: (error: unknown) => void): Promise<LevelIndex> {
-    await this.#check()
+    const later = (await this.#size()) > this.#checkedFirst
+    if (!later) await this.#check()
     // LevelDB syncs what is in its folder, not the folder's own name.
     await this.#disk.makeFolder(this.#path('index'))
-    return LevelIndex.open(this.#path('index'), await this.#journal(), report)
+    const index = await LevelIndex.open(this.#path('index'), await this.#journal(), report)
+    if (later) index.verifyLater(report)
+    return index
   }
 
   /**
@@ -77,9 +88,11 @@ export class IndexFolder {
   ): Promise<T> {
     return this.#withIndex(async db => {
       const rows = new Set<string>()
-      const index = new LevelReader(db, undefined, key => {
-        if (!rows.has(key)) damaged.row(key)
-        rows.add(key)
+      const index = new LevelReader(db, {
+        onDamaged: key => {
+          if (!rows.has(key)) damaged.row(key)
+          rows.add(key)
+        },
       })
       const { holes } = await (await this.#journal()).files.survey(reached(db))
       for (const hole of holes) damaged.journal(describeHole(hole))
@@ -215,6 +228,12 @@ export class IndexFolder {
   async #hasRows(): Promise<boolean> {
     const names = (await orAbsent(readdir(this.#path('index')))) ?? []
     return names.some(name => /^CURRENT$|\.ldb$/.test(name))
+  }
+
+  /** Of the table files, in bytes; 0 where nothing tells which ones there are. */
+  async #size(): Promise<number> {
+    const tables = await liveTables(this.#path('index'))
+    return [...(tables?.values() ?? [])].reduce((sum, size) => sum + size, 0)
   }
 
   #remove(name: string): Promise<void> {

@@ -77,7 +77,9 @@ export class LevelIndex extends LevelReader implements Index {
 
   snapshot(): Snapshot {
     const snapshot = this.#db.snapshot()
-    return Object.assign(new LevelReader(this.#db, snapshot), { close: () => snapshot.close() })
+    return Object.assign(new LevelReader(this.#db, { snapshot, checking: this.checking }), {
+      close: () => snapshot.close(),
+    })
   }
 
   get failures(): number {
@@ -109,6 +111,21 @@ export class LevelIndex extends LevelReader implements Index {
     return this.#stamps.watch(rows)
   }
 
+  /** Checks the files while it is served already; what is not found waits for it. `report` hears of damage. */
+  verifyLater(report: (error: unknown) => void): void {
+    this.checking = checkFiles((this.#db as LevelDb).location).then(
+      () => {
+        this.checking = undefined
+      },
+      error => {
+        this.damage = error
+        report(error)
+        throw error
+      },
+    )
+    this.checking.catch(() => {})
+  }
+
   async verify(): Promise<void> {
     await checkFiles((this.#db as LevelDb).location).catch(error => {
       if (error instanceof RegistryError) this.damage = error
@@ -123,8 +140,9 @@ export class LevelIndex extends LevelReader implements Index {
     this.#writer.check()
   }
 
-  close(): Promise<void> {
-    return this.#writer.close()
+  async close(): Promise<void> {
+    await this.checking?.catch(() => {})
+    await this.#writer.close()
   }
 
   /** What fails may be half done, and is through with the next one that does not. */

@@ -14,18 +14,27 @@ const STEP = 64
 /** Hears of a row that is not what was written, by its encoded key. The row is left out, unless this throws. */
 type OnDamaged = (key: string) => void
 
+interface LevelReaderOptions {
+  readonly snapshot?: Moment
+  readonly onDamaged?: OnDamaged
+  readonly checking?: Promise<void> | undefined
+}
+
 /** The rows in LevelDB as they are, or as they were when a snapshot was taken. What is damaged is `INDEX_DAMAGED`. */
 export class LevelReader implements Reader {
   /** Why nothing can be trusted any more that is read here. */
   protected damage: Error | undefined
+  /** Under way while the files are being checked: what is found is right, what is not found may be damaged. Rejects where it is. */
+  protected checking: Promise<void> | undefined
   readonly #db: Level<string, Value>
   readonly #snapshot: Moment | undefined
   readonly #onDamaged: OnDamaged
 
-  constructor(db: Level<string, Value>, snapshot?: Moment, onDamaged: OnDamaged = refuse) {
+  constructor(db: Level<string, Value>, { snapshot, onDamaged = refuse, checking }: LevelReaderOptions = {}) {
     this.#db = db
     this.#snapshot = snapshot
     this.#onDamaged = onDamaged
+    this.checking = checking
   }
 
   async get<Key extends readonly string[], Row>(
@@ -33,7 +42,11 @@ export class LevelReader implements Reader {
     ...key: Key
   ): Promise<Row | undefined> {
     // A point read of LevelDB takes about a microsecond, handing it to another thread takes ten.
-    return this.#row(table, encodeKey(table.prefix, key))
+    const at = encodeKey(table.prefix, key)
+    const row = this.#row(table, at)
+    if (row !== undefined || !this.checking) return row
+    await this.checking
+    return this.#row(table, at)
   }
 
   async page<Key extends readonly string[], Row>(
@@ -41,6 +54,7 @@ export class LevelReader implements Reader {
     parts: readonly string[],
     { limit = -1, ...scan }: Page = {},
   ): Promise<Entry<Key, Row>[]> {
+    if (this.checking) await this.checking
     const range = keyRange(table.prefix, parts, scan)
     const entries = await this.#db
       .iterator({ ...range, limit, ...this.#options(table) })
@@ -54,6 +68,7 @@ export class LevelReader implements Reader {
     parts: readonly string[],
     scan: Scan = {},
   ): AsyncIterable<Entry<Key, Row>> {
+    if (this.checking) await this.checking
     const iterator = this.#db.iterator({ ...keyRange(table.prefix, parts, scan), ...this.#options(table) })
     try {
       while (true) {
