@@ -59,6 +59,7 @@ export function svgOf({ title, across, up, at, series }: Plot): string {
     ...curvesOf(series, at, x, y),
   ]
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="system-ui, sans-serif" font-size="12">
+<title>${title}</title>
 <style>text { fill: #57606a } .title { font-size: 14px; font-weight: 600 } .grid { stroke: #8c959f55 } @media (prefers-color-scheme: dark) { text { fill: #b1bac4 } }</style>
 ${parts.join('\n')}
 </svg>

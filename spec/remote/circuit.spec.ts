@@ -108,7 +108,7 @@ describe('remote/circuit', () => {
     now += 10_000
     const error = await remoteError(succeed())
     expect(error).to.include({ failure: 'busy', retryAfter: 20 })
-    expect(error.message).to.equal('hub: it has asked to be left alone, for 20 s more')
+    expect(error.message).to.equal('hub: not asked for 20 s more, as it has asked for: it broke')
     now += 20_000
     expect(await succeed()).to.equal('well')
   })

@@ -18,7 +18,8 @@ export class Circuit {
   #wait = FIRST_WAIT
   /** When it is asked again; undefined while all is well. */
   #open: { until: number; reason: string } | undefined
-  #busyUntil = 0
+  /** Until when it has asked to be left alone. */
+  #busy = { until: 0, reason: '' }
   #probing = false
 
   /** `now`: a clock in milliseconds. */
@@ -45,9 +46,10 @@ export class Circuit {
   /** Whether this request is the one that finds out if the upstream is back. */
   #enter(): boolean {
     const now = this.#now()
-    if (now < this.#busyUntil) {
-      const retryAfter = seconds(this.#busyUntil - now)
-      throw this.#refuse('busy', `it has asked to be left alone, for ${retryAfter} s more`, retryAfter)
+    if (now < this.#busy.until) {
+      const retryAfter = seconds(this.#busy.until - now)
+      const reason = `not asked for ${retryAfter} s more, as it has asked for: ${this.#busy.reason}`
+      throw this.#refuse('busy', reason, retryAfter)
     }
     if (!this.#open) return false
     const left = this.#open.until - now
@@ -65,7 +67,8 @@ export class Circuit {
   #note({ failure, retryAfter, message }: RemoteError, probe: boolean): void {
     if (failure !== 'unreachable' && failure !== 'timeout') {
       this.#close()
-      if (failure === 'busy' && retryAfter !== undefined) this.#busyUntil = this.#now() + retryAfter * 1000
+      if (failure === 'busy' && retryAfter !== undefined)
+        this.#busy = { until: this.#now() + retryAfter * 1000, reason: message }
       return
     }
     this.#failures++
