@@ -66,10 +66,7 @@ const FIELDS = {
 /** Fields that have a meaning for the other kind only. */
 const FOREIGN = { oci: ['publicKeyFile'], memflow: ['namespace', 'prefix', 'immutableTags'] }
 
-const ajv = new Ajv({ strict: true, verbose: true })
-for (const [name, { valid }] of Object.entries(FORMATS)) ajv.addFormat(name, valid)
-
-const isFile = ajv.compile<{ mirrors: MirrorEntry[] }>({
+const SCHEMA = {
   type: 'object',
   required: ['mirrors'],
   additionalProperties: false,
@@ -84,10 +81,13 @@ const isFile = ajv.compile<{ mirrors: MirrorEntry[] }>({
       },
     },
   },
-})
+}
 
 /** The entries of a mirrors file. Throws an error that says where it is wrong, and what is expected there. */
 export function parseMirrorsFile(text: string): MirrorEntry[] {
+  const ajv = new Ajv({ strict: true, verbose: true })
+  for (const [name, { valid }] of Object.entries(FORMATS)) ajv.addFormat(name, valid)
+  const isFile = ajv.compile<{ mirrors: MirrorEntry[] }>(SCHEMA)
   const document = parseStrictJson(text)
   if (!isFile(document)) throw new Error(faultOf(isFile.errors?.[0]))
   for (const [i, entry] of document.mirrors.entries()) {

@@ -16,8 +16,8 @@ interface Answer {
   used: boolean
 }
 
-/** Of an answer beside its body, about, in bytes. */
-const OVERHEAD = 1024
+/** Of an answer beside its body, in bytes: its headers are texts of their own. Measured with 20,000 of them. */
+const OVERHEAD = 4096
 
 /** Smaller bodies go out with their headers in one write. */
 const ONE_WRITE = 64 * 1024
