@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts'
@@ -28,8 +29,11 @@ describe('http/oci: a mirror', () => {
   const mirroring = mirrors()
   const fresh = tmpDir()
 
-  const manifest = ({ mirror }: Mirroring, reference: string, repository = 'up/app') =>
-    mirror.ask('GET', `/v2/${repository}/manifests/${reference}`)
+  /** Behind the shortest tagTtl of these specs. */
+  const manifest = async ({ mirror }: Mirroring, reference: string, repository = 'up/app') => {
+    await sleep(3)
+    return mirror.ask('GET', `/v2/${repository}/manifests/${reference}`)
+  }
 
   const blob = ({ mirror }: Mirroring, digest: string, repository = 'up/app', method = 'GET') =>
     mirror.ask(method, `/v2/${repository}/blobs/${digest}`)
