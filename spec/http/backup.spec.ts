@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { BackupRow } from '../../src/core/backup-rows.ts'
+import type { BackupRow } from '../../src/core/backup/backup-rows.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { pushArtifact } from '../support/oci.ts'
 import { serving } from '../support/server.ts'

@@ -5,7 +5,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
 import type { BlobHandle, Upload } from '../store/contract.ts'
 import { changeRepositories, keepingBytes } from './changes.ts'
-import { checkPush } from './mirrored.ts'
+import { checkPush } from './mirror/mirrored.ts'
 import type { Parts } from './parts.ts'
 
 /** Blobs as a repository holds them; the bytes are stored once however many repositories do. */

@@ -13,9 +13,9 @@ import {
 } from '../index/tables.ts'
 import { type Digest, hexOf } from '../oci/digest.ts'
 import type { Repository } from '../oci/name.ts'
-import type { Mirrors } from './mirrors.ts'
+import type { Mirrors } from './mirror/mirrors.ts'
+import type { Usage } from './mirror/usage.ts'
 import type { Parts } from './parts.ts'
-import type { Usage } from './usage.ts'
 
 /** Which rows an answer stands on: while they are as they were, it would be the same again. */
 export class Freshness {

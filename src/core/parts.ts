@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Examination } from '../plugin/examine.ts'
 import type { Verifier } from '../signature/verifier.ts'
 import type { BlobStore } from '../store/contract.ts'
-import type { Mirrors } from './mirrors.ts'
+import type { Mirrors } from './mirror/mirrors.ts'
 
 /** Reads plugin binaries without holding up the rest; best off with bytes in shared memory (lib/shared.ts). */
 export interface Analyzer {

@@ -18,7 +18,7 @@ export interface ReadMetadata extends Origin {
   readonly file: FileRow
 }
 
-/** What memflow's clients read, wherever it comes from: here alone, or upstreams as well (core/pulled-plugins.ts). */
+/** What memflow's clients read, wherever it comes from: here alone, or upstreams as well (core/mirror/pulled-plugins.ts). */
 export interface PluginReads {
   names(): Promise<ReadList<Named>>
   variants(name: string, filter: VariantFilter, skip: number, limit: number): Promise<ReadList<VariantRow>>

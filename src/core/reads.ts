@@ -32,7 +32,7 @@ export interface ReferrersQuery {
   readonly after?: string | undefined
 }
 
-/** What is read over OCI, wherever it comes from: here alone, or upstreams as well (core/pull.ts). */
+/** What is read over OCI, wherever it comes from: here alone, or upstreams as well (core/mirror/pull.ts). */
 export interface Reads {
   /** Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`. */
   manifest(repository: Repository, reference: Reference): Promise<StoredManifest & MayBeStale>

@@ -13,7 +13,7 @@ import {
 } from '../index/tables.ts'
 import type { Repository } from '../oci/name.ts'
 import { keepAbsentPlugins } from './absent-plugins.ts'
-import { OLD_INDEXES } from './garbage-rules.ts'
+import { OLD_INDEXES } from './garbage/garbage-rules.ts'
 import { Manifests } from './manifests.ts'
 import type { Parts } from './parts.ts'
 import { readManifest, storedManifests } from './stored-manifests.ts'

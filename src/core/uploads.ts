@@ -4,7 +4,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
 import type { Upload } from '../store/contract.ts'
 import type { Blobs } from './blobs.ts'
-import { checkPush } from './mirrored.ts'
+import { checkPush } from './mirror/mirrored.ts'
 import type { Parts } from './parts.ts'
 
 /** What a client sends of a blob. */

@@ -2,7 +2,7 @@ import { table, type VariantRow } from './tables.ts'
 
 /* Neither truth nor derived of it: an index made anew begins without. */
 
-/** When mirrored content was last used, in periods of core/usage.ts since 1970. */
+/** When mirrored content was last used, in periods of core/mirror/usage.ts since 1970. */
 export const USED = table<[digest: string], { readonly period: number }>('used')
 
 /* What memflow upstreams have said that they list; they are asked again. */

@@ -1,5 +1,5 @@
 import type { Context, Next } from 'koa'
-import type { Mirrors } from '../../core/mirrors.ts'
+import type { Mirrors } from '../../core/mirror/mirrors.ts'
 import type { Registry } from '../../core/registry.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { parseRepository, type Repository } from '../../oci/name.ts'

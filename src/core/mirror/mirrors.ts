@@ -1,0 +1,143 @@
+import { ExpiringSet } from '../../lib/expiring-set.ts'
+import { globs } from '../../lib/glob.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import type { Repository, Tag } from '../../oci/name.ts'
+import type { MemflowUpstream, OciUpstream } from '../../remote/contract.ts'
+import { RemoteError } from '../../remote/error.ts'
+
+/** Which repositories of an upstream are mirrored, under which names, and for how long its word is good. */
+export interface MirrorRules {
+  readonly name: string
+  /** What `?ns=` calls the upstream. */
+  readonly namespace: string | undefined
+  /** The upstream's repository `x` is `<prefix>/x` here; undefined: it is `x`, where nobody has pushed one. */
+  readonly prefix: string | undefined
+  /** Patterns of the upstream's names; what one of `deny` fits is not mirrored in any case. */
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+  /** For how long a tag is served without asking, in milliseconds. */
+  readonly tagTtl: number
+  /** Tags that never change. */
+  readonly immutableTags: readonly RegExp[]
+  /** For how long the upstream is not asked again for what it does not have, in milliseconds. */
+  readonly negativeTtl: number
+}
+
+/** An upstream's repository that one of here stands for. */
+export interface Route {
+  readonly rules: MirrorRules
+  readonly upstream: OciUpstream
+  readonly repository: Repository
+}
+
+interface Mirror<Upstream> {
+  readonly rules: MirrorRules
+  readonly upstream: Upstream
+  /** Whether the upstream's repository, or plugin, of that name is mirrored. */
+  readonly mirrored: (name: string) => boolean
+}
+
+/** A memflow registry, whose plugins are found here under their own names. */
+export type MemflowMirror = Mirror<MemflowUpstream>
+
+/** Somebody to ask, for a repository or for something that is in none. */
+interface Asked {
+  readonly rules: MirrorRules
+  readonly repository?: Repository
+}
+
+/** What upstreams do not have is remembered up to so many things: a few megabytes. */
+const MOST_UNKNOWN = 10_000
+
+/** The upstreams, and which one to ask for what. */
+export class Mirrors {
+  readonly memflow: readonly MemflowMirror[]
+  readonly #mirrors: readonly Mirror<OciUpstream>[]
+  readonly #unknown = new ExpiringSet(MOST_UNKNOWN)
+
+  constructor(
+    oci: readonly Omit<Mirror<OciUpstream>, 'mirrored'>[] = [],
+    memflow: readonly Omit<MemflowMirror, 'mirrored'>[] = [],
+  ) {
+    this.#mirrors = oci.map(byRules)
+    this.memflow = memflow.map(byRules)
+  }
+
+  /** Whether there are OCI upstreams. */
+  get configured(): boolean {
+    return this.#mirrors.length > 0
+  }
+
+  /** What an upstream's repository is called here. Throws `NAME_UNKNOWN` for a namespace that is not mirrored. */
+  localName(namespace: string, name: string): string {
+    const mirror = this.#mirrors.find(({ rules }) => rules.namespace === namespace)
+    if (mirror) return mirror.rules.prefix === undefined ? name : `${mirror.rules.prefix}/${name}`
+    throw new RegistryError('NAME_UNKNOWN', {
+      message: 'no mirror here has this namespace',
+      detail: { ns: namespace.slice(0, 255), name: name.slice(0, 255) },
+    })
+  }
+
+  /** Whether the repository's name is under a mirror's prefix, so that it can be nothing else than a mirrored one. */
+  prefixed(repository: Repository): boolean {
+    return this.#under(repository).length > 0
+  }
+
+  /** Where to ask for what belongs into the repository, in this order. */
+  routes(repository: Repository): Route[] {
+    const under = this.#under(repository)
+    const mirrors = under.length > 0 ? under : this.#mirrors.filter(({ rules }) => rules.prefix === undefined)
+    return mirrors.flatMap(({ rules, upstream, mirrored }) => {
+      const name = rules.prefix === undefined ? repository : repository.slice(rules.prefix.length + 1)
+      return mirrored(name) ? [{ rules, upstream, repository: name as Repository }] : []
+    })
+  }
+
+  /**
+   * What the first of the upstreams that has it answers. Undefined where all say that they do not have it.
+   * Throws the `RemoteError` of the first one that failed, where none has it. `what` names the thing asked for.
+   */
+  async ask<R extends Asked, T>(
+    routes: readonly R[],
+    what: string,
+    question: (route: R) => Promise<T>,
+  ): Promise<{ route: R; answer: T } | undefined> {
+    let fault: RemoteError | undefined
+    for (const route of routes) {
+      const key = `${route.rules.name} ${route.repository ?? ''} ${what}`
+      if (this.#unknown.has(key)) continue
+      try {
+        return { route, answer: await question(route) }
+      } catch (error) {
+        if (!(error instanceof RemoteError)) throw error
+        if (error.failure === 'unknown') this.#unknown.add(key, route.rules.negativeTtl)
+        else fault ??= error
+      }
+    }
+    if (fault) throw fault
+    return undefined
+  }
+
+  /** Whether what the upstream said of the tag so long ago, in milliseconds, still holds. */
+  static holds({ rules }: Route, tag: Tag, age: number): boolean {
+    return age < rules.tagTtl || rules.immutableTags.some(pattern => pattern.test(tag))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#mirrors, ...this.memflow].map(({ upstream }) => upstream.close()))
+  }
+
+  /** The mirrors of the longest prefix that the name is under. */
+  #under(repository: Repository): Mirror<OciUpstream>[] {
+    const under = this.#mirrors.filter(
+      ({ rules: { prefix } }) => prefix !== undefined && repository.startsWith(`${prefix}/`),
+    )
+    const longest = Math.max(0, ...under.map(({ rules }) => rules.prefix?.length ?? 0))
+    return under.filter(({ rules }) => rules.prefix?.length === longest)
+  }
+}
+
+function byRules<Upstream>(mirror: Omit<Mirror<Upstream>, 'mirrored'>): Mirror<Upstream> {
+  const [allowed, denied] = [globs(mirror.rules.allow), globs(mirror.rules.deny)]
+  return { ...mirror, mirrored: name => allowed(name) && !denied(name) }
+}

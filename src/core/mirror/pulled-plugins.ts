@@ -1,0 +1,154 @@
+import type { VariantRow } from '../../index/tables.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { isSound } from '../../plugin/descriptor.ts'
+import type { BlobHandle } from '../../store/contract.ts'
+import type { Parts } from '../parts.ts'
+import {
+  LocalPluginReads,
+  type Origin,
+  type PluginReads,
+  type ReadList,
+  type ReadMetadata,
+} from '../plugin-reads.ts'
+import type { Plugins } from '../plugins.ts'
+import type { ServedBlob } from '../reads.ts'
+import { findVariants, listNames, type Named, type VariantFilter } from '../variants.ts'
+import { Fill } from './fill.ts'
+import type { MemflowMirror } from './mirrors.ts'
+import { PluginSource } from './plugin-source.ts'
+import { honest, orUnknown } from './upstream-fault.ts'
+import { type ListState, UpstreamLists } from './upstream-lists.ts'
+
+/**
+ * Plugins that are here, and those of the memflow upstreams, which are published here when their bytes are asked for.
+ * All methods throw `UPSTREAM_…` errors where an upstream failed and nothing here is an answer.
+ */
+export class PulledPlugins implements PluginReads {
+  readonly #parts: Parts
+  readonly #plugins: Plugins
+  readonly #here: LocalPluginReads
+  readonly #lists: UpstreamLists
+  readonly #report: (error: unknown) => void
+  readonly #fills = new Map<Digest, Fill>()
+
+  /** `report` hears of what fails when nobody waits for it. */
+  constructor(parts: Parts, plugins: Plugins, report: (error: unknown) => void) {
+    this.#parts = parts
+    this.#plugins = plugins
+    this.#here = new LocalPluginReads(plugins)
+    this.#lists = new UpstreamLists(parts, report)
+    this.#report = report
+  }
+
+  names(): Promise<ReadList<Named>> {
+    const { index, mirrors } = this.#parts
+    const lists = mirrors.memflow.map(({ rules, mirrored }) => ({ name: rules.name, mirrored }))
+    return this.#list(
+      mirrors.memflow,
+      '',
+      () => this.#here.names(),
+      () => listNames(index, lists),
+    )
+  }
+
+  variants(name: string, filter: VariantFilter, skip: number, limit: number): Promise<ReadList<VariantRow>> {
+    const asked = limit > 0 && isSound({ name })
+    const mirrors = asked ? this.#parts.mirrors.memflow.filter(({ mirrored }) => mirrored(name)) : []
+    const lists = mirrors.map(({ rules }) => rules.name)
+    return this.#list(
+      mirrors,
+      name,
+      () => this.#here.variants(name, filter, skip, limit),
+      () => findVariants(this.#parts.index, name, filter, skip, limit, lists),
+    )
+  }
+
+  async metadata(digest: Digest): Promise<ReadMetadata> {
+    const here = await orUnknown(this.#here.metadata(digest))
+    if (here) return here
+    const { file } = await honest(new PluginSource(this.#parts, digest).metadata())
+    return { file, here: false }
+  }
+
+  async file(digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob & Origin> {
+    const here = await orUnknown(this.#here.file(digest))
+    // What is here may have been damaged: then it is fetched again.
+    if (here) {
+      const open = async () => (await orUnknown(here.open())) ?? this.#open(digest)
+      const check = async () => {
+        await (this.#fills.has(digest) || here.check().catch(() => this.#size(digest)))
+      }
+      return { ...here, open, check }
+    }
+    const size = wanted === 'size' ? await this.#size(digest) : undefined
+    return {
+      size: size ?? (await honest(this.#fill(digest).size)),
+      open: () => this.#open(digest),
+      // It was looked at a moment ago.
+      check: async () => {},
+      here: false,
+    }
+  }
+
+  /** When the transfers and renewals under way have ended. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#fills.values()].map(fill => fill.done))
+    await this.#lists.settled()
+  }
+
+  /** What is here and on the upstreams' lists, as far as they can be renewed. */
+  async #list<T>(
+    mirrors: readonly MemflowMirror[],
+    name: string,
+    here: () => Promise<ReadList<T>>,
+    all: () => Promise<readonly T[]>,
+  ): Promise<ReadList<T>> {
+    const answerable = async () => (await here()).items.length > 0
+    const states = await Promise.all(mirrors.map(mirror => this.#lists.renew(mirror, name, answerable)))
+    const items = await all()
+    if (items.length === 0) await honest(refuse(states))
+    const failed = states.find(({ fault }) => fault)
+    const stale = failed?.fault && {
+      reason: failed.fault.message,
+      ...(failed.age !== undefined && { age: failed.age }),
+    }
+    return { items, here: false, stale }
+  }
+
+  #open(digest: Digest): Promise<BlobHandle> {
+    return honest(this.#fill(digest).open())
+  }
+
+  #size(digest: Digest): Promise<number | undefined> {
+    return honest(new PluginSource(this.#parts, digest).size())
+  }
+
+  /** The transfer of the binary, begun where it is not under way. */
+  #fill(digest: Digest): Fill {
+    const going = this.#fills.get(digest)
+    if (going) return going
+    const source = new PluginSource(this.#parts, digest)
+    const fill = new Fill(this.#parts.store, digest, source, async (upload, release) => {
+      const { vouched } = source
+      try {
+        if (vouched) await this.#plugins.publish(upload, vouched.file.signature, vouched.created)
+      } finally {
+        // Who has the file finds the plugin here from then on; and who is sure of the bytes can have them in any case.
+        release()
+      }
+    })
+    this.#fills.set(digest, fill)
+    fill.done
+      .catch(error => {
+        if (!(error instanceof RegistryError && error.status === 404)) this.#report(error)
+      })
+      .finally(() => this.#fills.delete(digest))
+    return fill
+  }
+}
+
+/** Throws for a list that nothing is known of. */
+async function refuse(states: readonly ListState[]): Promise<void> {
+  for (const { known, fault } of states) if (!known && fault) throw fault
+}

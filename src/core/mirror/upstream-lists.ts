@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { UPSTREAM_LISTS } from '../../index/upstream-tables.ts'
+import { ExpiringSet } from '../../lib/expiring-set.ts'
+import { SingleFlight } from '../../lib/single-flight.ts'
+import { RegistryError } from '../../oci/errors.ts'
+import { RemoteError } from '../../remote/error.ts'
+import type { Parts } from '../parts.ts'
+import type { MemflowMirror } from './mirrors.ts'
+import { namesChanges, variantsChanges } from './upstream-rows.ts'
+
+/** For so long an upstream is waited for where there is an answer without it, in milliseconds. */
+const PATIENCE = 500
+
+/** Names that upstreams do not have are remembered up to so many: a few megabytes. */
+const MOST_UNKNOWN = 10_000
+
+/** How good an upstream's list is that is kept. */
+export interface ListState {
+  /** Whether the upstream has ever said what is on it. */
+  readonly known: boolean
+  /** Why the upstream was not heard in time. */
+  readonly fault?: Error
+  /** Seconds since it was heard. */
+  readonly age?: number
+}
+
+/**
+ * The lists of memflow upstreams, kept in the index for as long as their word is good, and longer where they give none.
+ * Only what is asked for is fetched, once for all who ask. Who has an answer without it does not wait long,
+ * and not at all for an upstream that has just failed.
+ */
+export class UpstreamLists {
+  readonly #parts: Parts
+  readonly #report: (error: unknown) => void
+  readonly #renewals = new SingleFlight<Error | undefined>()
+  readonly #unknown = new ExpiringSet(MOST_UNKNOWN)
+  /** By mirror: why it was not heard when it was asked last. */
+  readonly #faults = new Map<string, Error>()
+
+  /** `report` hears of what fails for a reason that is not the upstream's. */
+  constructor(parts: Parts, report: (error: unknown) => void) {
+    this.#parts = parts
+    this.#report = report
+  }
+
+  /**
+   * Renews an upstream's list where it is time to: that of a plugin's variants, or under the name '' that of all names.
+   * `answerable`: whether there is an answer without it.
+   */
+  async renew(mirror: MemflowMirror, name: string, answerable: () => Promise<boolean>): Promise<ListState> {
+    const { index, clock } = this.#parts
+    const { rules } = mirror
+    const list = `${rules.name} ${name}`
+    if (this.#unknown.has(list)) return { known: true }
+    const row = await index.get(UPSTREAM_LISTS, rules.name, name)
+    const age = row && Number(clock.now() - BigInt(row.checked)) / 1e6
+    if (age !== undefined && age < rules.tagTtl) return { known: true }
+    const renewal = this.#renewals.run(list, () => this.#renew(mirror, name, list))
+    const fault = await (row || (await answerable()) ? this.#soon(rules.name, renewal) : renewal)
+    if (!fault) return { known: true }
+    return { known: row !== undefined, fault, ...(age !== undefined && { age: Math.floor(age / 1000) }) }
+  }
+
+  /** When no list is being renewed. */
+  async settled(): Promise<void> {
+    await this.#renewals.settled()
+  }
+
+  /** What comes of the renewal, where it comes soon. */
+  async #soon(mirror: string, renewal: Promise<Error | undefined>): Promise<Error | undefined> {
+    const failed = this.#faults.get(mirror)
+    if (failed) return failed
+    const late = new RemoteError(mirror, 'timeout', `${mirror}: it has not answered yet`)
+    const fault = await Promise.race([renewal, sleep(PATIENCE, late, { ref: false })])
+    if (fault === late) this.#faults.set(mirror, late)
+    return fault
+  }
+
+  /** Never rejects: what goes wrong is the outcome. */
+  async #renew({ rules, upstream }: MemflowMirror, name: string, list: string): Promise<Error | undefined> {
+    const { index, clock } = this.#parts
+    try {
+      if (name === '') {
+        const names = await upstream.names()
+        await index.apply(await namesChanges(this.#parts, rules.name, names, clock.now()))
+      } else {
+        const variants = await upstream.variants(name)
+        await index.apply(await variantsChanges(this.#parts, rules.name, name, variants, clock.now()))
+        if (variants.length === 0) this.#unknown.add(list, rules.negativeTtl)
+      }
+      this.#faults.delete(rules.name)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof RemoteError || error instanceof RegistryError)) this.#report(error)
+      this.#faults.set(rules.name, error as Error)
+      return error as Error
+    }
+  }
+}
