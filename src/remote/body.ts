@@ -9,7 +9,11 @@ import type { RemoteRequest } from './request.ts'
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The length that the answer states, in bytes. Throws where it is more than `max`. */
-export function statedLength(request: RemoteRequest, { headers }: Reply, max: number): number | undefined {
+export function statedLength(
+  request: RemoteRequest,
+  { headers }: Reply,
+  max = Number.POSITIVE_INFINITY,
+): number | undefined {
   const text = headers['content-length']
   const length = text === undefined ? undefined : Number(text)
   if (length !== undefined && length > max) throw tooLarge(request, max)

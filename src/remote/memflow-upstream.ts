@@ -55,9 +55,7 @@ export class HttpMemflowUpstream implements MemflowUpstream {
   }
 
   async stat(digest: string): Promise<number | undefined> {
-    const { reply } = await this.#upstream.head({ path: filePath(digest), scope: '' })
-    const length = reply.headers['content-length']
-    return length === undefined ? undefined : Number(length)
+    return await this.#upstream.size({ path: filePath(digest), scope: '' })
   }
 
   async file(digest: string, start = 0): Promise<RemoteBlob> {

@@ -59,9 +59,7 @@ export class HttpOciUpstream implements OciUpstream {
   }
 
   async stat(repository: Repository, digest: Digest): Promise<number | undefined> {
-    const { reply } = await this.#upstream.head(pull(repository, `blobs/${digest}`))
-    const length = reply.headers['content-length']
-    return length === undefined ? undefined : Number(length)
+    return await this.#upstream.size(pull(repository, `blobs/${digest}`))
   }
 
   async tags(repository: Repository, limit: number, after?: string) {

@@ -77,6 +77,12 @@ export class Upstream {
     return asked
   }
 
+  /** The size that the answer to a HEAD states, in bytes. */
+  async size(question: Question): Promise<number | undefined> {
+    const { request, reply } = await this.head(question)
+    return statedLength(request, reply)
+  }
+
   /** A whole document of at most `max` bytes. */
   async document(question: Question, max: number): Promise<Document> {
     const { request, reply } = await this.#ask('GET', question)
