@@ -90,8 +90,7 @@ export class Blobs {
   async delete(repository: Repository, digest: Digest): Promise<void> {
     await changeRepositories(this.#parts.index, [repository], async batch => {
       if (!(await batch.get(LINKS, repository, digest))) throw unknown(digest)
-      batch.del(LINKS, [repository, digest])
-      batch.del(HOLDERS, [digest, repository])
+      dropBlob(batch, repository, digest)
     })
   }
 }
@@ -100,6 +99,12 @@ export class Blobs {
 export function keepBlob(batch: Batch, repository: Repository, digest: Digest, size: number): void {
   batch.put(LINKS, [repository, digest], { size })
   batch.put(HOLDERS, [digest, repository], true)
+}
+
+/** Removes the rows that `keepBlob` puts. */
+export function dropBlob(batch: Batch, repository: string, digest: string): void {
+  batch.del(LINKS, [repository, digest])
+  batch.del(HOLDERS, [digest, repository])
 }
 
 function unknown(digest: Digest): RegistryError {

@@ -1,6 +1,7 @@
 import type { Batch } from '../../index/batch.ts'
 import type { Reader, Table } from '../../index/contract.ts'
-import { COMPOSED, HOLDERS, LINKS, type Noted, TAGGED } from '../../index/tables.ts'
+import { COMPOSED, LINKS, type Noted, TAGGED } from '../../index/tables.ts'
+import { dropBlob } from '../blobs.ts'
 import { removeIndex } from '../composed-tags.ts'
 import type { Parts } from '../parts.ts'
 import { isReferenced } from '../references.ts'
@@ -23,10 +24,7 @@ export const UNUSED_LINKS: Rule<Noted & { readonly size: number }> = {
   kind: 'link',
   table: LINKS,
   isNeeded: isReferenced,
-  remove: (batch, [repository, digest]) => {
-    batch.del(LINKS, [repository, digest])
-    batch.del(HOLDERS, [digest, repository])
-  },
+  remove: (batch, key) => dropBlob(batch, ...key),
 }
 
 /** An index that the registry composed is needed by its tags, and by manifests that users made of it. */

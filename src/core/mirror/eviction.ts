@@ -1,5 +1,6 @@
-import { BINARIES, HOLDERS, LINKS } from '../../index/tables.ts'
+import { BINARIES, LINKS } from '../../index/tables.ts'
 import { Spells } from '../../lib/spells.ts'
+import { dropBlob } from '../blobs.ts'
 import { amongPlugins, changeRepositories } from '../changes.ts'
 import type { Collector } from '../garbage/collector.ts'
 import { removeBytes } from '../garbage/free-bytes.ts'
@@ -125,8 +126,7 @@ export class Eviction {
           }
           const [plugin] = await batch.page(BINARIES, [repository, item.digest], { limit: 1 })
           if (plugin || !(await batch.get(LINKS, repository, item.digest))) continue
-          batch.del(LINKS, [repository, item.digest])
-          batch.del(HOLDERS, [item.digest, repository])
+          dropBlob(batch, repository, item.digest)
           removed = true
         }
       }),
