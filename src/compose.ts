@@ -33,8 +33,7 @@ export interface Composition {
 /** Settings to running parts; the only file that names implementations. Throws `ConfigError` for what the settings point at. */
 export async function compose(config: Config, log: Logger): Promise<Composition> {
   const { parts, keys, close } = await openParts(config, log)
-  const report = (error: unknown) => log.error({ err: error }, 'the index failed in the background')
-  const index = await openIndex(config, report)
+  const index = await openIndex(config, log)
   const token =
     config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
   const registry = new Registry({ ...parts, index }, error =>
@@ -150,7 +149,8 @@ export function openStore(config: Config, onDamage: (damage: Damage) => void): P
 }
 
 /** The index behind its journal. Throws `ConfigError`; `StorageInUse` where another process has it. */
-export function openIndex(config: Config, report: (error: unknown) => void): Promise<LevelIndex> {
+export function openIndex(config: Config, log: Logger): Promise<LevelIndex> {
+  const report = (error: unknown) => log.error({ err: error }, 'the index failed in the background')
   return new IndexFolder(config.storageRoot).open(report).catch(unusable(config))
 }
 

@@ -69,13 +69,10 @@ async function writerOf(target: string, scope: readonly string[]): Promise<Layou
 
 /** From the index, or from the process that serves it. */
 async function* rowsOf(config: Config, repositories: readonly Repository[]): AsyncGenerator<BackupRow> {
-  const log = createLogger(config.logLevel)
-  const index = await openIndex(config, error => log.error({ err: error }, 'the index failed')).catch(
-    error => {
-      if (error instanceof StorageInUse) return undefined
-      throw error
-    },
-  )
+  const index = await openIndex(config, createLogger(config.logLevel)).catch(error => {
+    if (error instanceof StorageInUse) return undefined
+    throw error
+  })
   if (!index) return yield* servedRows(config, repositories)
   try {
     yield* backupRows(index, repositories)

@@ -28,7 +28,7 @@ export async function openCollecting(config: Config): Promise<Collecting> {
 
 async function ownCollecting(config: Config): Promise<Collecting> {
   const log = createLogger(config.logLevel)
-  const index = await openIndex(config, error => log.error({ err: error }, 'the index failed'))
+  const index = await openIndex(config, log)
   try {
     const store = await openStore(config, damage => log.error(damage, 'a damaged blob is out of service'))
     const collector = new Collector({ store, index, clock: new Clock(), policy: config })

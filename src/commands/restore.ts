@@ -38,7 +38,7 @@ export async function restoreCommand(
   const log = createLogger(config.logLevel)
   const { parts, close } = await openParts(config, log)
   try {
-    const index = await openIndex(config, error => log.error({ err: error }, 'the index failed')).catch(busy)
+    const index = await openIndex(config, log).catch(busy)
     try {
       await new Collector({ ...parts, index }).begin()
       const layout =
