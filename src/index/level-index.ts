@@ -113,11 +113,12 @@ export class LevelIndex extends LevelReader implements Index {
 
   /** Checks the files while it is served already; what is not found waits for it. `report` hears of damage. */
   verifyLater(report: (error: unknown) => void): void {
-    this.checking = checkFiles((this.#db as LevelDb).location).then(
+    this.checking = this.verify().then(
       () => {
         this.checking = undefined
       },
       error => {
+        // Nor can be trusted what could not be looked at.
         this.damage = error
         report(error)
         throw error
