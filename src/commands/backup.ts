@@ -8,7 +8,7 @@ import { type BackupRow, backupRows } from '../core/backup/backup-rows.ts'
 import { formatSize } from '../lib/format-size.ts'
 import { createLogger } from '../log.ts'
 import type { Repository } from '../oci/name.ts'
-import { count } from './count.ts'
+import { contents } from './count.ts'
 import { messageOf } from './message.ts'
 import { repositoryOption } from './repository-option.ts'
 import { findingOf } from './scrub.ts'
@@ -92,12 +92,9 @@ async function* servedRows(config: Config, repositories: readonly Repository[]):
 }
 
 function summaryOf(done: BackedUp, seconds: number): string {
-  const { repositories, manifests, tags, blobs, bytes, newBlobs, newBytes, lacking } = done
+  const { newBlobs, newBytes, lacking } = done
   const parts = [
-    count(repositories, 'repository', 'repositories'),
-    count(manifests, 'manifest'),
-    count(tags, 'tag'),
-    `${count(blobs, 'blob')} (${formatSize(bytes)})`,
+    contents(done),
     `of them ${newBlobs} new (${formatSize(newBytes)})`,
     `in ${seconds.toFixed(1)} s`,
   ]

@@ -1,10 +1,9 @@
 import { openParts, unusable } from '../compose.ts'
 import type { Config } from '../config.ts'
 import { Fsck } from '../core/fsck.ts'
-import type { Reindexed } from '../core/reindex.ts'
 import { IndexFolder } from '../index/index-folder.ts'
 import { createLogger } from '../log.ts'
-import { count } from './count.ts'
+import { contents, count } from './count.ts'
 import { requireStorage } from './storage.ts'
 
 /** Exit code where something is found, with `repair` where something of it is left; 0 else. */
@@ -21,7 +20,7 @@ export async function fsckCommand(config: Config, { repair = false }: { repair?:
     print(text)
   })
   try {
-    const done = await folder
+    const { repositories, manifests, blobs } = await folder
       .examine((truth, target, index) => fsck.run({ index, truth, target }), {
         row: key => fsck.damagedRow(key),
         journal: damage => fsck.damagedJournal(damage),
@@ -30,7 +29,7 @@ export async function fsckCommand(config: Config, { repair = false }: { repair?:
     const mended = counts.right + counts['left out']
     const kept = repair && mended > 0 && (await folder.replace({ keep: counts['left out'] > 0 }))
     if (!kept) await folder.discard()
-    print(`${lookedAt(done)}: ${outcome(repair, mended, counts.left)}`)
+    print(`${contents({ repositories, manifests, blobs })}: ${outcome(repair, mended, counts.left)}`)
     if (kept && counts['left out'] > 0)
       print(
         `${counts['left out']} left out; the index with them is in ${kept}, remove that when nothing is missed`,
@@ -39,10 +38,6 @@ export async function fsckCommand(config: Config, { repair = false }: { repair?:
   } finally {
     await close()
   }
-}
-
-function lookedAt({ repositories, manifests, blobs }: Reindexed): string {
-  return `${count(repositories, 'repository', 'repositories')}, ${count(manifests, 'manifest')}, ${count(blobs, 'blob')}`
 }
 
 function outcome(repair: boolean, mended: number, left: number): string {

@@ -11,7 +11,7 @@ import { orAbsent } from '../lib/errno.ts'
 import { formatSize } from '../lib/format-size.ts'
 import { createLogger } from '../log.ts'
 import type { BlobStore } from '../store/contract.ts'
-import { count } from './count.ts'
+import { contents } from './count.ts'
 import { messageOf } from './message.ts'
 import { repositoryOption } from './repository-option.ts'
 import { StatusLine } from './status-line.ts'
@@ -85,21 +85,14 @@ function unpacked(source: string, store: BlobStore, status: StatusLine): Promise
 }
 
 function report(restored: Restored, seconds: number): void {
-  const { repositories, manifests, tags, blobs, bytes, kept, failed, others } = restored
-  const parts = [
-    count(repositories, 'repository', 'repositories'),
-    count(manifests, 'manifest'),
-    count(tags, 'tag'),
-    `${count(blobs, 'blob')} (${formatSize(bytes)})`,
-    `in ${seconds.toFixed(1)} s`,
-  ]
+  const { kept, failed, others } = restored
   const lines = [
     ...failed.map(
       ({ digest, repository, why }) => `not restored: ${digest}, needed in ${repository}: ${why}`,
     ),
     ...others.map(digest => `passed over: ${digest} is no manifest`),
     ...kept.map(tag => `kept: ${tag} is another manifest here; --overwrite takes the one of the layout`),
-    parts.join(', ') + (failed.length > 0 ? `; ${failed.length} not restored` : ''),
+    `${contents(restored)}, in ${seconds.toFixed(1)} s${failed.length > 0 ? `; ${failed.length} not restored` : ''}`,
   ]
   process.stdout.write(lines.map(line => `${line}\n`).join(''))
   if (failed.length > 0) process.exitCode = FAILED
