@@ -87,12 +87,14 @@ export class Access {
     const header = ctx.req.headers.authorization
     if (header === undefined) return undefined
     const key = keyOf(header)
+    const known = this.#knownBy(key)
+    if (known) return known.right
     const [scheme = '', credentials = ''] = header.trim().split(/\s+/, 2)
-    const known = this.#knownBy(key) ?? (await this.#check(scheme.toLowerCase(), credentials))
-    if (!known) throw this.#refused(ctx, needed, 'the token is wrong or has expired')
-    this.#known.set(key, known)
+    const checked = await this.#check(scheme.toLowerCase(), credentials)
+    if (!checked) throw this.#refused(ctx, needed, 'the token is wrong or has expired')
+    this.#known.set(key, checked)
     if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value as string)
-    return known.right
+    return checked.right
   }
 
   #knownBy(key: string): Known | undefined {
