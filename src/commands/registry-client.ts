@@ -99,7 +99,7 @@ export class RegistryClient {
     const response = await this.#send(path, { headers: { accept: ACCEPT } })
     if (response.ok) return response
     const text = await response.text()
-    throw new Error(messageIn(text) ?? text ?? `it answers ${response.status}`)
+    throw new Error(messageIn(text) || text || `it answers ${response.status}`)
   }
 
   async #send(path: string, request: RequestInit): Promise<Response> {
