@@ -17,7 +17,9 @@ describe('http/ready-answers', () => {
     /** How often the app was asked itself. */
     let asked = 0
 
-    before(async () => {
+    beforeEach(async () => {
+      rows = { unchanged: true }
+      asked = 0
       const ready = new ReadyAnswers(128 * KIB, header => header === 'Bearer good')
       const app = new App(ready)
       app.use(ready.keep)
@@ -38,46 +40,46 @@ describe('http/ready-answers', () => {
       ;({ url, close } = await listen(app))
     })
 
-    after(() => close())
-
-    beforeEach(() => {
-      rows.unchanged = false
-      rows = { unchanged: true }
-      asked = 0
-    })
+    afterEach(() => close())
 
     const get = (path: string, question?: Question) => ask(url, 'GET', path, question)
 
-    it('the second answer is the first one, without asking the app', async () => {
-      const [first, second] = [await get('/bytes'), await get('/bytes')]
-      expect(asked).to.equal(1)
-      expect(second.text).to.equal('bytesbytes')
-      const { date: _, ...headers } = first.headers
-      expect(second.headers).to.deep.include(headers)
-      expect(second.headers['x-kind']).to.equal('bytes')
+    /** Asks for the first time, and for what is to be kept. */
+    const twice = async (path: string) => {
+      await get(path)
+      return await get(path)
+    }
+
+    it('the third answer is the second one, without asking the app', async () => {
+      const [second, third] = [await twice('/bytes'), await get('/bytes')]
+      expect(asked).to.equal(2)
+      expect(third.text).to.equal('bytesbytes')
+      const { date: _, ...headers } = second.headers
+      expect(third.headers).to.deep.include(headers)
+      expect(third.headers['x-kind']).to.equal('bytes')
     })
 
     it('what is not ASCII comes back as it was', async () => {
-      await get('/text')
+      await twice('/text')
       expect((await get('/text')).text).to.equal('täxt')
-      expect(asked).to.equal(1)
+      expect(asked).to.equal(2)
     })
 
-    it('the app is asked again when the rows have changed', async () => {
-      await get('/bytes')
+    it('the app is asked again when the rows have changed, once', async () => {
+      await twice('/bytes')
       rows.unchanged = false
       rows = { unchanged: true }
       await get('/bytes')
       await get('/bytes')
-      expect(asked).to.equal(2)
+      expect(asked).to.equal(3)
     })
 
     it('HEAD has the headers of GET and no body', async () => {
-      await get('/bytes')
+      await twice('/bytes')
       const head = await ask(url, 'HEAD', '/bytes')
       expect(head.headers['content-length']).to.equal('10')
       expect(head.text).to.equal('')
-      expect(asked).to.equal(1)
+      expect(asked).to.equal(2)
     })
 
     for (const [name, value] of [
@@ -88,28 +90,28 @@ describe('http/ready-answers', () => {
     ] as const) {
       it(`the app sees requests with ${name}`, async () => {
         for (let i = 0; i < 2; i++) await get('/bytes', { headers: { [name]: value } })
-        await get('/bytes')
+        await twice('/bytes')
         await get('/bytes', { headers: { [name]: value } })
-        expect(asked).to.equal(4)
+        expect(asked).to.equal(5)
       })
     }
 
     it('credentials that may read have the same answer', async () => {
-      for (let i = 0; i < 2; i++) await get('/bytes', { headers: { Authorization: 'Bearer good' } })
-      expect(asked).to.equal(1)
+      for (let i = 0; i < 3; i++) await get('/bytes', { headers: { Authorization: 'Bearer good' } })
+      expect(asked).to.equal(2)
     })
 
     it('keeps neither errors nor what nobody vouches for', async () => {
-      for (const path of ['/gone', '/unsaid']) for (let i = 0; i < 2; i++) await get(path)
-      expect(asked).to.equal(4)
+      for (const path of ['/gone', '/unsaid']) for (let i = 0; i < 3; i++) await get(path)
+      expect(asked).to.equal(6)
     })
 
     it('other parameters are another answer', async () => {
-      for (const query of ['', '?n=1', '?n=2', '?n=1']) await get(`/bytes${query}`)
-      expect(asked).to.equal(3)
+      for (const query of ['', '?n=1', '?n=2', '?n=1', '?n=1']) await get(`/bytes${query}`)
+      expect(asked).to.equal(4)
     })
 
-    it('a body that costs memory is kept from the second time on, and HEAD asks the app', async () => {
+    it('a body that is read for it is kept from the second time on, and HEAD asks the app', async () => {
       expect((await get('/blob/100')).text).to.equal('streamed')
       expect((await get('/blob/100')).bytes).to.have.length(100)
       expect((await get('/blob/100')).bytes).to.have.length(100)
@@ -130,17 +132,30 @@ describe('http/ready-answers', () => {
       expect(asked).to.equal(6)
     })
 
+    it('a path of more than 1024 characters is never kept', async () => {
+      const path = `/bytes?${'x'.repeat(1024)}`
+      for (let i = 0; i < 3; i++) await get(path)
+      expect(asked).to.equal(3)
+    })
+
     it('stays within its memory, and keeps what is in use', async () => {
       const path = (i: number) => `/${String.fromCharCode(97 + i)}/8000`
       for (let i = 0; i < 20; i++) {
-        await get(path(i))
+        await twice(path(i))
         await get(path(0))
       }
-      expect(asked, 'the first one stays').to.equal(20)
+      expect(asked, 'the first one stays').to.equal(40)
       await get(path(19))
-      expect(asked).to.equal(20)
+      expect(asked).to.equal(40)
       await get(path(1))
-      expect(asked, 'the second one has gone').to.equal(21)
+      expect(asked, 'the second one has gone').to.equal(41)
+    })
+
+    it('what is asked for once does not drive out what is kept', async () => {
+      await twice('/kept')
+      for (let i = 0; i < 100; i++) await get(`/x/8000?n=${i}`)
+      await get('/kept')
+      expect(asked).to.equal(102)
     })
   })
 

@@ -23,7 +23,10 @@ const OVERHEAD = 4096
 const ONE_WRITE = 64 * 1024
 
 /** How many paths are remembered that were asked for once. */
-const ASKED = 4096
+const ASKED = 8192
+
+/** Whoever makes up longer ones shall not fill the memory with them. */
+const LONGEST = 1024
 
 /** What makes an answer another than the last one, or has to be looked at. */
 const TELLING = new Set(['content-length', 'if-none-match', 'range', 'transfer-encoding'])
@@ -52,6 +55,7 @@ export class ReadyAnswers {
     if (!answer || !isPlain(req, this.#mayRead) || (req.method === 'HEAD' && !answer.heads)) return false
     if (!answer.unchanged()) {
       this.#drop(req.url ?? '', answer)
+      this.#note(req.url ?? '')
       return false
     }
     answer.used = true
@@ -64,11 +68,7 @@ export class ReadyAnswers {
   /** Whether a body of so many bytes is worth the memory: it was asked for before. */
   wants(ctx: Context, size: number): boolean {
     if (size > this.#most / 8 || ctx.method !== 'GET' || !isPlain(ctx.req, this.#mayRead)) return false
-    const url = ctx.req.url ?? ''
-    if (this.#asked.delete(url)) return true
-    this.#asked.add(url)
-    if (this.#asked.size > ASKED) this.#asked.delete(this.#asked.values().next().value as string)
-    return false
+    return this.#isAskedAgain(ctx)
   }
 
   /** Keeps what the handlers make, where they have said by `standsOn` how long it holds. */
@@ -78,8 +78,21 @@ export class ReadyAnswers {
     const { body, status } = ctx
     const unchanged = ctx.state.unchanged as Unchanged | undefined
     if (!unchanged || status !== 200 || ctx.method !== 'GET' || !isPlain(ctx.req, this.#mayRead)) return
-    if (typeof body === 'string' || Buffer.isBuffer(body))
-      this.#add(ctx, Buffer.from(body as string), unchanged)
+    if (typeof body !== 'string' && !Buffer.isBuffer(body)) return
+    // `wants` has noted the request for a body that was read for this.
+    if (ctx.state.wanted || this.#isAskedAgain(ctx)) this.#add(ctx, Buffer.from(body as string), unchanged)
+  }
+
+  /** Whoever reads all there is once shall not drive out what is read again and again. */
+  #isAskedAgain({ req: { url = '' } }: Context): boolean {
+    const asked = this.#asked.delete(url)
+    if (!asked && url.length <= LONGEST) this.#note(url)
+    return asked
+  }
+
+  #note(url: string): void {
+    this.#asked.add(url)
+    if (this.#asked.size > ASKED) this.#asked.delete(this.#asked.values().next().value as string)
   }
 
   #add(ctx: Context, bytes: Buffer, unchanged: Unchanged): void {
