@@ -1,4 +1,3 @@
-import { errors } from 'undici'
 import { errno } from '../lib/errno.ts'
 import { AddressRefused } from './connector.ts'
 import { RemoteError, type RemoteFailure } from './error.ts'
@@ -37,7 +36,7 @@ export function connectionError(
 ): RemoteError {
   if (error instanceof RemoteError) return error
   // Without the cause, which has what was received in it: a token, perhaps.
-  if (error instanceof errors.HTTPParserError) {
+  if (error instanceof Error && error.name === 'HTTPParserError') {
     return request.error('wrong', `${place}it does not speak HTTP/1.1`)
   }
   const [failure, reason] = meaningOf(error, phase)

@@ -1,8 +1,9 @@
 import type { LookupAddress, LookupOptions } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { createSecureContext, rootCertificates } from 'node:tls'
-import { buildConnector } from 'undici'
+import type { buildConnector } from 'undici'
 import { isPublicAddress } from './addresses.ts'
+import { undici } from './on-demand.ts'
 import type { UpstreamSettings } from './settings.ts'
 
 /** A host that somebody else named turned out to be no public one. */
@@ -23,6 +24,7 @@ export function connectorOf(settings: UpstreamSettings, lookup: LookupFunction):
       secureContext: createSecureContext({ ca: [...rootCertificates, settings.ca] }),
     }),
   }
+  const { buildConnector } = undici()
   const anywhere = buildConnector({ ...options, lookup })
   const publicly = buildConnector({ ...options, lookup: publicLookup(lookup) })
   const named = new Set([settings.url, ...settings.trustedRealms].map(url => new URL(url).origin))

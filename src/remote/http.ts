@@ -1,8 +1,9 @@
 import type { LookupFunction } from 'node:net'
 import type { Readable } from 'node:stream'
-import { Agent } from 'undici'
+import type { Agent } from 'undici'
 import { connectionError, isCut } from './connection-error.ts'
 import { connectorOf } from './connector.ts'
+import { undici } from './on-demand.ts'
 import type { RemoteRequest } from './request.ts'
 import type { UpstreamSettings } from './settings.ts'
 
@@ -34,6 +35,7 @@ export class Http {
   readonly #agent: Agent
 
   constructor(settings: UpstreamSettings, lookup: LookupFunction) {
+    const { Agent } = undici()
     this.#agent = new Agent({
       connect: connectorOf(settings, lookup),
       bodyTimeout: settings.idleTimeout,

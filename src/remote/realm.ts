@@ -1,4 +1,4 @@
-import { getDomain } from 'tldts'
+import { tldts } from './on-demand.ts'
 import type { RemoteRequest } from './request.ts'
 import type { UpstreamSettings } from './settings.ts'
 
@@ -34,6 +34,7 @@ function mayHaveCredentials(realm: URL, upstream: URL, trusted: readonly string[
 
 /** Whether one organisation registered both: below a suffix such as github.io each name is somebody else's. */
 function haveSameDomain(one: string, other: string): boolean {
+  const { getDomain } = tldts()
   const domain = getDomain(one, { allowPrivateDomains: true })
   return domain !== null && domain === getDomain(other, { allowPrivateDomains: true })
 }
