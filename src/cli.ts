@@ -2,20 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { Command, Option } from 'commander'
-import { backupCommand } from './commands/backup.ts'
-import { fsckCommand } from './commands/fsck.ts'
-import { gcCommand } from './commands/gc.ts'
-import { type SyncOptions, syncCommand } from './commands/mirror.ts'
-import { reindexCommand } from './commands/reindex.ts'
-import { restoreCommand } from './commands/restore.ts'
-import { scrubCommand } from './commands/scrub.ts'
-import { serve } from './commands/serve.ts'
+import type { SyncOptions } from './commands/mirror.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 
+// What a command needs is loaded with it: the others start sooner.
 const program = new Command('memflow-registry')
   .description('An OCI registry for memflow plugins: oras and memflowup, one store.')
   .version(version)
@@ -27,7 +21,7 @@ const program = new Command('memflow-registry')
 program
   .command('serve')
   .description('serve the registry until it is stopped')
-  .action(() => serve(settings()))
+  .action(async () => (await import('./commands/serve.ts')).serve(settings()))
 
 program
   .command('reindex')
@@ -36,22 +30,29 @@ program
   .addOption(
     new Option('--salvage', 'from what can be read of both, where both are damaged').conflicts('fromJournal'),
   )
-  .action(({ fromJournal, salvage }: { fromJournal?: true; salvage?: true }) =>
-    reindexCommand(settings(), salvage ? 'both' : fromJournal ? 'journal' : 'index'),
+  .action(async ({ fromJournal, salvage }: { fromJournal?: true; salvage?: true }) =>
+    (await import('./commands/reindex.ts')).reindexCommand(
+      settings(),
+      salvage ? 'both' : fromJournal ? 'journal' : 'index',
+    ),
   )
 
 program
   .command('fsck')
   .description('check index, journal and blobs against each other, while the registry is not served')
   .option('--repair', 'make the index anew where that helps')
-  .action((options: { repair?: true }) => fsckCommand(settings(), options))
+  .action(async (options: { repair?: true }) =>
+    (await import('./commands/fsck.ts')).fsckCommand(settings(), options),
+  )
 
 program
   .command('scrub')
   .description('read every blob, also while they are served, and take damaged ones out of service')
   .option('--rate <bytes/s>', 'read no faster', '50MiB/s')
   .option('--restart', 'begin at the beginning, not where the last scrub was stopped')
-  .action((options: { rate: string; restart?: true }) => scrubCommand(settings(), options))
+  .action(async (options: { rate: string; restart?: true }) =>
+    (await import('./commands/scrub.ts')).scrubCommand(settings(), options),
+  )
 
 program
   .command('gc')
@@ -62,15 +63,17 @@ program
       'dryRun',
     ),
   )
-  .action((options: { dryRun?: boolean; explain?: string }) => gcCommand(settings(), options))
+  .action(async (options: { dryRun?: boolean; explain?: string }) =>
+    (await import('./commands/gc.ts')).gcCommand(settings(), options),
+  )
 
 program
   .command('backup')
   .description('write all repositories to an OCI image layout, also while the registry is served')
   .argument('<target>', 'a folder, a file that ends in .tar, or - for a tar on standard output')
   .option('--repository <name>', 'only this one, and others where it is given again', several)
-  .action((target: string, options: { repository?: readonly string[] }) =>
-    backupCommand(settings(), target, options),
+  .action(async (target: string, options: { repository?: readonly string[] }) =>
+    (await import('./commands/backup.ts')).backupCommand(settings(), target, options),
   )
 
 program
@@ -79,8 +82,8 @@ program
   .argument('<source>', 'a folder, a tar, or - for a tar on standard input')
   .option('--repository <name>', 'where manifests go of which the layout does not say')
   .option('--overwrite', 'move tags that are at other manifests here')
-  .action((source: string, options: { repository?: string; overwrite?: true }) =>
-    restoreCommand(settings(), source, options),
+  .action(async (source: string, options: { repository?: string; overwrite?: true }) =>
+    (await import('./commands/restore.ts')).restoreCommand(settings(), source, options),
   )
 
 program
@@ -95,8 +98,8 @@ program
   )
   .option('--all', 'all that the upstream lists')
   .option('--tags <pattern>', 'only tags such as 1.*, and others where it is given again', several)
-  .action((mirror: string, names: readonly string[], options: SyncOptions) =>
-    syncCommand(settings(), mirror, names, options),
+  .action(async (mirror: string, names: readonly string[], options: SyncOptions) =>
+    (await import('./commands/mirror.ts')).syncCommand(settings(), mirror, names, options),
   )
 
 try {
