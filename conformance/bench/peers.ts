@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { DISTRIBUTION_NAMES, distribution } from '../support/distribution.ts'
 import { findClient } from '../support/process.ts'
+import { COMMAND, TOKEN } from '../support/server.ts'
+import { type Launcher, Service } from '../support/service.ts'
 import type { Headers } from './client.ts'
-import { type Launch, Service } from './service.ts'
 
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
-const TOKEN = 'a-token-for-the-bench'
+const BARE_KOA = fileURLToPath(new URL('bare-koa.ts', import.meta.url))
 
 export const OURS = 'ours'
 export const KOA = 'koa'
@@ -20,14 +21,9 @@ export interface Peer {
   readonly headers: Headers
 }
 
-/** The command under test; `SERVER_COMMAND` puts another one in its place, for instance with a profiler. */
-const COMMAND = process.env.SERVER_COMMAND ?? `${process.execPath} ${join(PROJECT, 'dist/cli.js')} serve`
-
 export async function startOurs(folder: string, env: Record<string, string> = {}): Promise<Peer> {
-  const [command = '', ...args] = COMMAND.split(' ')
   const service = await Service.start(folder, (_, port) => ({
-    command,
-    args,
+    command: COMMAND,
     env: { ...environment(folder, port), MEMFLOW_LOG: 'warn', ...env },
   }))
   return { name: OURS, service, headers: { authorization: `Bearer ${TOKEN}` } }
@@ -35,12 +31,10 @@ export async function startOurs(folder: string, env: Record<string, string> = {}
 
 /** The registry of the REST API that was there first, given its binary. */
 export async function startOriginal(folder: string, binary: string): Promise<Peer> {
-  const launch = (_: string, port: number) => ({
-    command: binary,
-    args: [],
+  const service = await Service.start(folder, (_, port) => ({
+    command: [binary],
     env: { ...environment(folder, port), RUST_LOG: 'off' },
-  })
-  const service = await Service.start(folder, launch)
+  }))
   return { name: ORIGINAL, service, headers: { authorization: `Bearer ${TOKEN}` } }
 }
 
@@ -54,31 +48,13 @@ function environment(folder: string, port: number): Record<string, string> {
 
 /** Other registries: what their programs are called, and how each is started for reads and writes without its log. */
 const REGISTRIES: Readonly<
-  Record<
-    string,
-    { binaries: readonly string[]; launch: (binary: string) => (folder: string, port: number) => Launch }
-  >
+  Record<string, { binaries: readonly string[]; launcher: (binary: string) => Launcher }>
 > = {
-  distribution: {
-    binaries: ['registry', 'docker-registry'],
-    launch: command => (folder, port) => ({
-      command,
-      args: ['serve', 'config.yml'],
-      env: { OTEL_TRACES_EXPORTER: 'none' },
-      files: {
-        'config.yml': `version: 0.1
-log: { level: error, accesslog: { disabled: true } }
-storage: { filesystem: { rootdirectory: ${folder} }, cache: { blobdescriptor: inmemory } }
-http: { addr: "127.0.0.1:${port}" }
-`,
-      },
-    }),
-  },
+  distribution: { binaries: DISTRIBUTION_NAMES, launcher: binary => distribution(binary) },
   zot: {
     binaries: ['zot', 'zot-minimal'],
-    launch: command => (folder, port) => ({
-      command,
-      args: ['serve', 'config.json'],
+    launcher: binary => (folder, port) => ({
+      command: [binary, 'serve', 'config.json'],
       files: {
         'config.json': JSON.stringify({
           storage: { rootDirectory: folder },
@@ -90,9 +66,11 @@ http: { addr: "127.0.0.1:${port}" }
   },
   olareg: {
     binaries: ['olareg'],
-    launch: command => (folder, port) => ({
-      command,
-      args: ['serve', '--verbosity', 'error', '--dir', folder, '--addr', '127.0.0.1', '--port', String(port)],
+    launcher: binary => (folder, port) => ({
+      command: [
+        ...[binary, 'serve', '--verbosity', 'error', '--dir', folder],
+        ...['--addr', '127.0.0.1', '--port', String(port)],
+      ],
     }),
   },
 }
@@ -102,34 +80,32 @@ export const REGISTRY_NAMES = [OURS, ...Object.keys(REGISTRIES)]
 /** Ours and the other registries that this machine has. */
 export async function startRegistries(folder: string): Promise<Peer[]> {
   const peers = [await startOurs(join(folder, OURS))]
-  for (const [name, { binaries, launch }] of Object.entries(REGISTRIES)) {
+  for (const [name, { binaries, launcher }] of Object.entries(REGISTRIES)) {
     const binary = binaries.map(findClient).find(Boolean)
     if (!binary) console.log(`${name} is left out: there is no ${binaries.join(' or ')} on PATH`)
-    else peers.push({ name, service: await Service.start(join(folder, name), launch(binary)), headers: {} })
+    else peers.push({ name, service: await Service.start(join(folder, name), launcher(binary)), headers: {} })
   }
   return peers
 }
 
 /** What koa itself costs: the answer of that URL, always. */
 export async function startKoa(folder: string, url: string): Promise<Peer> {
-  const script = join(PROJECT, 'conformance/bench/bare-koa.ts')
-  const launch = (_: string, port: number) => ({
-    command: process.execPath,
-    args: ['--import', import.meta.resolve('tsx'), script, String(port), url],
-  })
-  return { name: KOA, service: await Service.start(join(folder, KOA), launch), headers: {} }
+  const command = [process.execPath, '--import', import.meta.resolve('tsx'), BARE_KOA]
+  const service = await Service.start(join(folder, KOA), (_, port) => ({
+    command: [...command, String(port), url],
+  }))
+  return { name: KOA, service, headers: {} }
 }
 
 /** Static files of the folder `files` below that one; undefined where there is no nginx. */
 export async function startNginx(folder: string): Promise<Peer | undefined> {
-  const command = findClient('nginx')
-  if (!command) {
+  const nginx = findClient('nginx')
+  if (!nginx) {
     console.log('nginx is left out: it is not on PATH')
     return undefined
   }
-  const launch = (_: string, port: number) => ({
-    command,
-    args: ['-e', 'stderr', '-p', folder, '-c', 'nginx.conf'],
+  const service = await Service.start(folder, (_, port) => ({
+    command: [nginx, '-e', 'stderr', '-p', folder, '-c', 'nginx.conf'],
     // One process, which is the one whose processor time is read.
     files: {
       'nginx.conf': `daemon off; master_process off; worker_processes 1; pid nginx.pid; user root;
@@ -142,6 +118,6 @@ http {
 }
 `,
     },
-  })
-  return { name: NGINX, service: await Service.start(folder, launch), headers: {} }
+  }))
+  return { name: NGINX, service, headers: {} }
 }

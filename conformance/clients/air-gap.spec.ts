@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
 import { BUILDS, buildFor } from '../support/fixtures.ts'
-import { type Server, startServer } from '../support/server.ts'
-import { Session, TOKEN } from '../support/session.ts'
+import { type Server, startServer, TOKEN } from '../support/server.ts'
+import { Session } from '../support/session.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 

@@ -3,7 +3,8 @@ import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
 import { BUILDS, buildFor, type Descriptor, fixture, PLAIN_FILE } from '../support/fixtures.ts'
 import { isHighS, otherS, SigningKey } from '../support/openssl.ts'
-import { Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { Session } from '../support/session.ts'
 
 interface Variant {
   digest: string

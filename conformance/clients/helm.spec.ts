@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
-import { Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { Session } from '../support/session.ts'
 
 describeClients(['helm', 'openssl'], 'helm', () => {
   let session: Session

@@ -6,8 +6,8 @@ import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
 import { buildFor } from '../support/fixtures.ts'
 import { type Layout, writeLayout } from '../support/image.ts'
-import { type Server, startServer } from '../support/server.ts'
-import { digestOfFile, Session, TOKEN } from '../support/session.ts'
+import { type Server, startServer, TOKEN } from '../support/server.ts'
+import { digestOfFile, Session } from '../support/session.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 

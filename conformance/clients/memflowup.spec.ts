@@ -2,7 +2,8 @@ import { chmod, chown, copyFile, readFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import { describeWith } from '../support/clients.ts'
 import { fixture } from '../support/fixtures.ts'
-import { Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { Session } from '../support/session.ts'
 
 /** memflowup does not work as root; this is nobody. */
 const NOBODY = 65534

@@ -3,7 +3,8 @@ import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
 import { BUILDS, buildFor, type Descriptor, type Fixture, fixture } from '../support/fixtures.ts'
 import { SigningKey } from '../support/openssl.ts'
-import { Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { Session } from '../support/session.ts'
 
 interface Listing {
   plugins: { digest: string; signature: string; descriptor: Descriptor }[]

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
-import { digestOfFile, Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { digestOfFile, Session } from '../support/session.ts'
 
 const LARGE = 100 * 1024 * 1024
 

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
 import { type Layout, writeLayout } from '../support/image.ts'
-import { Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { Session } from '../support/session.ts'
 
 /** The machine's architecture, the way images spell it. */
 const GO_ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch

@@ -4,7 +4,8 @@ import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
 import { buildFor } from '../support/fixtures.ts'
 import { type Layout, writeLayout } from '../support/image.ts'
-import { digestOfFile, Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { digestOfFile, Session } from '../support/session.ts'
 
 describeClients(['regctl', 'openssl'], 'regctl', () => {
   let session: Session

@@ -3,7 +3,8 @@ import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
 import { buildFor } from '../support/fixtures.ts'
 import { type Layout, writeLayout } from '../support/image.ts'
-import { Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { Session } from '../support/session.ts'
 
 describeClients(['skopeo', 'openssl', 'tar'], 'skopeo', () => {
   let session: Session

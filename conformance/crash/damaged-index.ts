@@ -11,7 +11,7 @@ import { type PluginFile, plugin } from '../../spec/support/plugins.ts'
 import { crawl, type Served, served } from '../../spec/support/served.ts'
 import { Random } from '../support/random.ts'
 import { type Server, startServer } from '../support/server.ts'
-import { contentOf, RegistryClient, TOKEN } from './registry-client.ts'
+import { contentOf, RegistryClient } from './registry-client.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 
@@ -58,7 +58,7 @@ describe(`a damaged index (SEED=${SEED})`, () => {
 
   after(() => rm(work, { recursive: true, force: true }))
 
-  const start = (folder: string) => startServer(folder, { MEMFLOW_BEARER_TOKEN: TOKEN, MEMFLOW_LOG: 'error' })
+  const start = (folder: string) => startServer(folder, { MEMFLOW_LOG: 'error' })
 
   async function session(folder: string, use: (url: string) => Promise<void>): Promise<void> {
     const server = await start(folder)

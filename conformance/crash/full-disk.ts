@@ -9,7 +9,7 @@ import { expect } from 'chai'
 import { fixture } from '../support/fixtures.ts'
 import { type Server, startServer } from '../support/server.ts'
 import { Acknowledged } from './acknowledged.ts'
-import { contentOf, MANIFEST, RegistryClient, TOKEN } from './registry-client.ts'
+import { contentOf, MANIFEST, RegistryClient } from './registry-client.ts'
 
 const MIB = 1024 * 1024
 const DISK = 48 * MIB
@@ -44,7 +44,6 @@ for (const [disk, mount] of Object.entries(DISKS)) {
 
       const serve = async () => {
         server = await startServer(folder, {
-          MEMFLOW_BEARER_TOKEN: TOKEN,
           MEMFLOW_MIN_FREE_SPACE: minFree,
           MEMFLOW_LOG: 'error',
         })

@@ -11,11 +11,11 @@ import { PushClient } from './kill-pushes.ts'
 import { SessionClient } from './kill-sessions.ts'
 import { TagSet } from './kill-tags.ts'
 import { type Client, live, type World } from './kill-world.ts'
-import { contentOf, RegistryClient, TOKEN } from './registry-client.ts'
+import { contentOf, RegistryClient } from './registry-client.ts'
 import type { Tally } from './tally.ts'
 
 const REPOSITORIES = ['one', 'two', 'three/deep']
-const SETTINGS = { MEMFLOW_BEARER_TOKEN: TOKEN, MEMFLOW_MIN_FREE_SPACE: '0' }
+const SETTINGS = { MEMFLOW_MIN_FREE_SPACE: '0' }
 const COLLECTING = { ...SETTINGS, MEMFLOW_GC_EVERY: '1s', MEMFLOW_GC_GRACE: '2s' }
 const CLEANING = { ...SETTINGS, MEMFLOW_GC_EVERY: '1s', MEMFLOW_GC_GRACE: '1s', MEMFLOW_UPLOAD_TTL: '1s' }
 const GRACE = 2000

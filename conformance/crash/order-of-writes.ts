@@ -7,7 +7,7 @@ import { fixture } from '../support/fixtures.ts'
 import { findClient, run } from '../support/process.ts'
 import { launchServer } from '../support/server.ts'
 import { imageOf } from './documents.ts'
-import { contentOf, MANIFEST, RegistryClient, TOKEN } from './registry-client.ts'
+import { contentOf, MANIFEST, RegistryClient } from './registry-client.ts'
 import { type Call, readTrace } from './trace.ts'
 
 const CALLS = 'rename,renameat,renameat2,fsync,fdatasync,write,writev,pwrite64,pwritev,sendto,sendmsg'
@@ -34,7 +34,7 @@ describe('the order of writes, as strace sees it', () => {
     const file = join(folder, 'trace')
     // As its own grandchild (-D), strace leaves signals and exit code to the server.
     const strace = ['strace', '-D', '-f', '-y', '-o', file, '-e', `trace=${CALLS}`, '-s', STRING_BYTES]
-    const server = await launchServer(folder, { MEMFLOW_BEARER_TOKEN: TOKEN, UV_USE_IO_URING: '0' }, strace)
+    const server = await launchServer(folder, { UV_USE_IO_URING: '0' }, strace)
     try {
       await server.ready()
       const registry = new RegistryClient(server.url)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import { TOKEN } from '../support/server.ts'
 
-export const TOKEN = 'a-token-for-conformance'
 export const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 export const INDEX = 'application/vnd.oci.image.index.v1+json'
 

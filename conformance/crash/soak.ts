@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { Random } from '../support/random.ts'
 import { type Server, startServer } from '../support/server.ts'
 import { checkLeft } from './disk.ts'
-import { contentOf, RegistryClient, TOKEN } from './registry-client.ts'
+import { contentOf, RegistryClient } from './registry-client.ts'
 import { SoakClient, type World } from './soak-client.ts'
 import { PluginClient } from './soak-plugins.ts'
 import { Tally } from './tally.ts'
@@ -35,7 +35,6 @@ const { values } = parseArgs({
 const seconds = Number(values.minutes) * 60
 const folder = await mkdtemp(join(tmpdir(), 'soak-'))
 const server = await startServer(folder, {
-  MEMFLOW_BEARER_TOKEN: TOKEN,
   MEMFLOW_GC_EVERY: '1s',
   MEMFLOW_GC_GRACE: `${GRACE / 1000}s`,
   MEMFLOW_UPLOAD_TTL: '4s',

@@ -19,9 +19,8 @@ import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { PLUGIN_BINARY } from '../../src/oci/plugin-artifact.ts'
 import { fixture } from '../support/fixtures.ts'
 import { run } from '../support/process.ts'
-import { type Server, startServer } from '../support/server.ts'
+import { type Server, startServer, TOKEN } from '../support/server.ts'
 
-const TOKEN = 'a-token-for-load'
 /** DER of r = 1 and s = 1: where no key is known, nobody looks further. */
 const SIGNATURE = '3006020101020101'
 const READERS = 4
@@ -33,7 +32,6 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds)
 const folder = await mkdtemp(join(tmpdir(), 'load-'))
 const server = await startServer(folder, {
-  MEMFLOW_BEARER_TOKEN: TOKEN,
   // The form around the file counts, too.
   MEMFLOW_MAX_PLUGIN_SIZE: '21MiB',
 })

@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { Service } from '../bench/service.ts'
+import { distribution, findDistribution } from '../support/distribution.ts'
 import { writeLayout } from '../support/image.ts'
 import { findClient } from '../support/process.ts'
+import { Service } from '../support/service.ts'
 import { Session } from '../support/session.ts'
 import { ask } from './ask.ts'
 import { startMirror } from './start.ts'
@@ -14,8 +15,7 @@ const LOGIN = { username: 'me', password: 'a-password' }
 /** As htpasswd writes it, with bcrypt. */
 const HTPASSWD = 'me:$2b$05$abcdefghijklmnopqrstuubsRD.Ffj/ka0r3BpAjv57rF8oK.y5YW\n'
 
-/** Distribution, which nobody installs on CI. */
-const REGISTRY = ['registry', 'docker-registry'].map(findClient).find(Boolean)
+const REGISTRY = findDistribution()
 
 const suite = REGISTRY && findClient('oras') ? describe : describe.skip
 
@@ -27,20 +27,9 @@ suite('an upstream that wants a username and a password', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'mirror-'))
     session = await Session.start()
-    upstream = await Service.start(join(folder, 'upstream'), (storage, port) => ({
-      command: REGISTRY ?? '',
-      args: ['serve', 'config.yml'],
-      env: { OTEL_TRACES_EXPORTER: 'none' },
-      files: {
-        htpasswd: HTPASSWD,
-        'config.yml': `version: 0.1
-log: { level: error, accesslog: { disabled: true } }
-storage: { filesystem: { rootdirectory: ${storage} } }
-auth: { htpasswd: { realm: upstream, path: ${storage}/htpasswd } }
-http: { addr: "127.0.0.1:${port}" }
-`,
-      },
-    }))
+    const auth = 'auth: { htpasswd: { realm: upstream, path: htpasswd } }'
+    const launcher = distribution(REGISTRY ?? '', auth, { htpasswd: HTPASSWD })
+    upstream = await Service.start(join(folder, 'upstream'), launcher)
   })
 
   after(async () => {
@@ -54,7 +43,7 @@ http: { addr: "127.0.0.1:${port}" }
 
   it('with them in a file -> is pulled through by who has none', async () => {
     const image = await writeLayout(await session.folder('image'))
-    const to = upstream.url.replace('http://', '')
+    const to = upstream.host
     const login = ['-u', LOGIN.username, '-p', LOGIN.password]
     await session.run('oras', 'login', '--plain-http', ...login, to)
     await session.run(

@@ -6,9 +6,9 @@ import { expect } from 'chai'
 import { FaultyUpstream } from '../../spec/support/faulty-upstream.ts'
 import { blackhole } from '../../spec/support/upstream/faults.ts'
 import { deafPort, sinkhole } from '../../spec/support/upstream/sinkhole.ts'
-import type { Server } from '../support/server.ts'
+import { type Server, TOKEN } from '../support/server.ts'
 import { ask, errorOf } from './ask.ts'
-import { IMPATIENT, startMirror, TOKEN } from './start.ts'
+import { IMPATIENT, startMirror } from './start.ts'
 import { Stock } from './stock.ts'
 
 /** So many failures in a row, and an upstream is left alone; for so long, in milliseconds. */

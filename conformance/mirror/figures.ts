@@ -36,7 +36,7 @@ try {
   contenders.push(...(await startContenders(folder, upstream.url)))
   for (const contender of contenders) await measure(contender)
 } finally {
-  for (const contender of contenders) await contender.stop()
+  for (const contender of contenders) await contender.service.stop()
   await upstream.stop()
   await rm(folder, { recursive: true, force: true })
 }
@@ -53,7 +53,7 @@ async function measure(contender: Contender): Promise<void> {
 
 /** Many clients of one blob under a slow upstream. */
 async function shared(contender: Contender): Promise<void> {
-  const { url, pid } = contender
+  const { url, pid } = contender.service
   upstream.fail('blob', trickle(SLOW))
   const [alone] = await pull(contender, stock(SHARED / 4))
   print('first byte, one client', seconds(alone?.first), `of ${seconds(alone?.whole)}`)
@@ -81,9 +81,9 @@ async function overhead(contender: Contender, title: string, fault: Fault): Prom
   for (let round = 0; round < Number(values.rounds); round++) {
     const path = stock(LARGE)
     const [direct] = await transfers(upstream.url + path)
-    const before = processorSeconds(contender.pid) ?? 0
+    const before = processorSeconds(contender.service.pid) ?? 0
     const [cold] = await pull(contender, path)
-    costs.push(((processorSeconds(contender.pid) ?? 0) - before) / (LARGE / 1e9))
+    costs.push(((processorSeconds(contender.service.pid) ?? 0) - before) / (LARGE / 1e9))
     ratios.push((cold?.whole ?? 0) / (direct?.whole ?? 0))
   }
   const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
@@ -109,7 +109,7 @@ function stock(size: number): string {
 }
 
 /** Of the manifest by its tag, then of the blob. */
-async function pull({ url }: Contender, path: string) {
+async function pull({ service: { url } }: Contender, path: string) {
   await transfers(`${url}/v2/app/manifests/v1`)
   return await transfers(url + path)
 }

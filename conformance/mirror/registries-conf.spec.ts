@@ -2,7 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import { describeClients } from '../support/clients.ts'
 import { type Layout, writeLayout } from '../support/image.ts'
-import { Session, TOKEN } from '../support/session.ts'
+import { TOKEN } from '../support/server.ts'
+import { Session } from '../support/session.ts'
 import { writeMirrors } from './start.ts'
 
 /** A host that is nowhere but in registries.conf. */

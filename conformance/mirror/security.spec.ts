@@ -6,9 +6,9 @@ import { FaultyUpstream, type UpstreamOptions } from '../../spec/support/faulty-
 import { BasicAccess, basicHeader, TokenAccess } from '../../spec/support/upstream/access.ts'
 import { redirect } from '../../spec/support/upstream/faults.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import type { Server } from '../support/server.ts'
+import { type Server, TOKEN } from '../support/server.ts'
 import { ask, errorOf } from './ask.ts'
-import { type Entry, startMirror, TOKEN } from './start.ts'
+import { type Entry, startMirror } from './start.ts'
 import { Stock } from './stock.ts'
 
 const LOGIN = { username: 'me', password: 'a-secret-of-the-upstream' }

@@ -2,8 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Server, startServer } from '../support/server.ts'
 
-export const TOKEN = 'a-token-for-conformance'
-
 /** An entry of the mirrors file. */
 export interface Entry {
   readonly name: string
@@ -29,7 +27,6 @@ export async function startMirror(
   env: Record<string, string> = {},
 ): Promise<Server> {
   return startServer(folder, {
-    MEMFLOW_BEARER_TOKEN: TOKEN,
     MEMFLOW_MIRRORS_FILE: await writeMirrors(folder, mirrors),
     ...env,
   })

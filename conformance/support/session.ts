@@ -4,9 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SigningKey } from './openssl.ts'
 import { CLIENTS_PATH, type Outcome, type RunOptions, run } from './process.ts'
-import { type Server, startServer } from './server.ts'
-
-export const TOKEN = 'a-token-for-conformance'
+import { type Server, startServer, TOKEN } from './server.ts'
 
 /**
  * A started registry that checks signatures, the key that it trusts, and an empty home for the clients.
@@ -35,7 +33,6 @@ export class Session {
       await writeFile(join(home, 'auth.json'), '{"auths":{}}')
       const key = await SigningKey.make(folder)
       const server = await startServer(folder, {
-        MEMFLOW_BEARER_TOKEN: TOKEN,
         MEMFLOW_PUBLIC_KEY_FILE: key.publicFile,
         ...env,
       })
