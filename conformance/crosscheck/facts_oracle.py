@@ -1,11 +1,9 @@
-"""The facts that LIEF (PyPI) sees in binaries: a JSON line for each path that comes in, an image each for fat files."""
-
-import json
-import sys
+"""The facts that LIEF sees in binaries."""
 
 import lief
 
-lief.logging.disable()
+from oracle import answer
+
 FLAGS = lief.PE.OptionalHeader.DLL_CHARACTERISTICS
 COMMAND = lief.MachO.LoadCommand.TYPE
 OPTIONAL = {COMMAND.LOAD_WEAK_DYLIB, COMMAND.LAZY_LOAD_DYLIB}
@@ -95,18 +93,4 @@ def macho(binary):
     return facts
 
 
-def images(path):
-    if lief.is_elf(path):
-        return [elf(lief.ELF.parse(path))]
-    if lief.is_pe(path):
-        return [pe(lief.PE.parse(path))]
-    fat = lief.MachO.parse(path)
-    return [macho(fat.at(i)) for i in range(fat.size)]
-
-
-for line in sys.stdin:
-    path = line.rstrip("\n")
-    try:
-        print(json.dumps({"path": path, "images": images(path)}), flush=True)
-    except Exception as error:  # what LIEF cannot read is told, not hidden
-        print(json.dumps({"path": path, "error": repr(error)}), flush=True)
+answer(elf, pe, macho)

@@ -1,11 +1,9 @@
-"""What LIEF (PyPI) reads in binaries: a JSON line for each path that comes in, an image each for fat files."""
-
-import json
-import sys
+"""The exports and the relocated pointers that LIEF sees in binaries."""
 
 import lief
 
-lief.logging.disable()
+from oracle import answer
+
 MASK = 2**64 - 1
 
 
@@ -25,7 +23,7 @@ def elf(binary):
         pointers[relocation.address] = (
             content(binary, relocation.address, word) if in_slot else relocation.addend & MASK
         )
-    return exports, pointers
+    return image(exports, pointers)
 
 
 def pe(binary):
@@ -39,7 +37,7 @@ def pe(binary):
             size = word.get(str(entry.type).rpartition(".")[2])
             if size:
                 pointers[entry.address] = content(binary, base + entry.address, size) - base
-    return sorted(names), pointers
+    return image(sorted(names), pointers)
 
 
 def macho(binary):
@@ -57,29 +55,16 @@ def macho(binary):
             pointers[relocation.address - base] = relocation.target - base
         elif isinstance(relocation, lief.MachO.RelocationDyld):
             pointers[relocation.address - base] = content(binary, relocation.address, word) - base
-    return sorted(exports), pointers
+    return image(sorted(exports), pointers)
+
+
+def image(exports, pointers):
+    """With 2,000 pointers at most, from all over it."""
+    return {"exports": exports, "pointers": sorted(pointers.items())[:: max(1, len(pointers) // 2000)]}
 
 
 def content(binary, address, size):
     return int.from_bytes(bytes(binary.get_content_from_virtual_address(address, size)), "little")
 
 
-def images(path):
-    if lief.is_elf(path):
-        return [elf(lief.ELF.parse(path))]
-    if lief.is_pe(path):
-        return [pe(lief.PE.parse(path))]
-    fat = lief.MachO.parse(path)
-    return [macho(fat.at(i)) for i in range(fat.size)]
-
-
-for line in sys.stdin:
-    path = line.rstrip("\n")
-    try:
-        found = [
-            {"exports": exports, "pointers": sorted(pointers.items())[:: max(1, len(pointers) // 2000)]}
-            for exports, pointers in images(path)
-        ]
-        print(json.dumps({"path": path, "images": found}), flush=True)
-    except Exception as error:  # what LIEF cannot read is told, not hidden
-        print(json.dumps({"path": path, "error": repr(error)}), flush=True)
+answer(elf, pe, macho)

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** The codes of the spec's closed table, distribution-spec "Error Codes". */
+/** The codes of the spec's closed table, distribution-spec "Error Codes", code-1 to code-14. */
 export const ERROR_CODES = [
   'BLOB_UNKNOWN',
   'BLOB_UPLOAD_INVALID',

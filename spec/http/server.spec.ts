@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { expect } from 'chai'
 import Koa from 'koa'
 import { closeServer } from '../../src/http/server.ts'
@@ -79,20 +80,31 @@ describe('http/server', () => {
   })
 
   describe('closeServer', () => {
-    it('finishes what is under way, closes what stands idle, and takes nothing new', async () => {
-      let finish = () => {}
+    /** A server whose `/slow` is answered when it is told to `finish`, and `asked` when somebody waits for that. */
+    async function slowServer() {
+      const told = new EventEmitter()
+      const asked = once(told, 'asked')
       const app = new Koa()
       app.use(async ctx => {
-        if (ctx.path === '/slow') await new Promise<void>(resolve => (finish = resolve))
+        if (ctx.path === '/slow') {
+          const finished = once(told, 'finish')
+          told.emit('asked')
+          await finished
+        }
         ctx.body = 'done'
       })
       const { url, server } = await listen(app)
+      return { url, server, asked, finish: () => told.emit('finish') }
+    }
+
+    it('finishes what is under way, closes what stands idle, and takes nothing new', async () => {
+      const { url, server, asked, finish } = await slowServer()
       const idle = await Wire.open(url)
       idle.head('GET / HTTP/1.1', 'Host: x')
       await idle.until(/done/)
       const busy = await Wire.open(url)
       busy.head('GET /slow HTTP/1.1', 'Host: x')
-      await new Promise(resolve => setTimeout(resolve, 50))
+      await asked
       let closed = false
       const closing = closeServer(server).then(() => {
         closed = true
@@ -108,12 +120,10 @@ describe('http/server', () => {
     })
 
     it('cuts what has not ended at the limit', async () => {
-      const app = new Koa()
-      app.use(() => new Promise(() => {}))
-      const { url, server } = await listen(app)
+      const { url, server, asked } = await slowServer()
       const stuck = await Wire.open(url)
-      stuck.head('GET / HTTP/1.1', 'Host: x')
-      await new Promise(resolve => setTimeout(resolve, 50))
+      stuck.head('GET /slow HTTP/1.1', 'Host: x')
+      await asked
       const begun = performance.now()
       await closeServer(server, 300)
       expect(performance.now() - begun).to.be.within(290, 5000)
@@ -121,16 +131,10 @@ describe('http/server', () => {
     })
 
     it('answers one more request of a client that is never idle, and takes its leave', async () => {
-      let finish = () => {}
-      const app = new Koa()
-      app.use(async ctx => {
-        if (ctx.path === '/slow') await new Promise<void>(resolve => (finish = resolve))
-        ctx.body = 'done'
-      })
-      const { url, server } = await listen(app)
+      const { url, server, asked, finish } = await slowServer()
       const busy = await Wire.open(url)
       busy.head('GET /slow HTTP/1.1', 'Host: x').head('GET /next HTTP/1.1', 'Host: x')
-      await new Promise(resolve => setTimeout(resolve, 50))
+      await asked
       const closing = closeServer(server)
       busy.head('GET /last HTTP/1.1', 'Host: x')
       await new Promise(resolve => setTimeout(resolve, 50))

@@ -4,6 +4,13 @@ import fc from 'fast-check'
 import { KeyedLock } from '../../src/lib/keyed-lock.ts'
 import { refusal } from '../support/refusal.ts'
 
+/** Work by its name, which says in the log when it begins and when it ends. */
+const logged = (log: string[]) => (name: string) => async () => {
+  log.push(`${name} begins`)
+  await turn()
+  log.push(`${name} ends`)
+}
+
 describe('lib/keyed-lock', () => {
   it('answers what the work answers', async () => {
     expect(await new KeyedLock().run(['a'], async () => 42)).to.equal(42)
@@ -31,11 +38,7 @@ describe('lib/keyed-lock', () => {
   it('runs work of one key one after another, in the order it was asked', async () => {
     const lock = new KeyedLock()
     const log: string[] = []
-    const work = (name: string) => async () => {
-      log.push(`${name} begins`)
-      await turn()
-      log.push(`${name} ends`)
-    }
+    const work = logged(log)
     await Promise.all([
       lock.run(['a'], work('1')),
       lock.run(['a'], work('2')),
@@ -65,11 +68,7 @@ describe('lib/keyed-lock', () => {
     it('lets in all who share a key, and none of them beside who is alone', async () => {
       const lock = new KeyedLock()
       const log: string[] = []
-      const work = (name: string) => async () => {
-        log.push(`${name} begins`)
-        await turn()
-        log.push(`${name} ends`)
-      }
+      const work = logged(log)
       await Promise.all([
         lock.share(['a'], work('1')),
         lock.share(['a'], work('2')),

@@ -1,38 +1,21 @@
 import { expect } from 'chai'
+import { ERROR_CODES } from '../../conformance/oci/answer.ts'
 import { ERRORS, type ErrorName, RegistryError } from '../../src/oci/errors.ts'
-
-/** distribution-spec, Error Codes: code-1 to code-14. */
-const SPEC = [
-  'BLOB_UNKNOWN',
-  'BLOB_UPLOAD_INVALID',
-  'BLOB_UPLOAD_UNKNOWN',
-  'DIGEST_INVALID',
-  'MANIFEST_BLOB_UNKNOWN',
-  'MANIFEST_INVALID',
-  'MANIFEST_UNKNOWN',
-  'NAME_INVALID',
-  'NAME_UNKNOWN',
-  'SIZE_INVALID',
-  'UNAUTHORIZED',
-  'DENIED',
-  'UNSUPPORTED',
-  'TOOMANYREQUESTS',
-]
 
 const names = Object.keys(ERRORS) as ErrorName[]
 
 describe('oci/errors', () => {
-  for (const code of SPEC) {
+  for (const code of ERROR_CODES) {
     it(`has ${code} of the distribution-spec under its own name`, () => {
       expect(ERRORS).to.have.property(code)
-      expect(ERRORS[code as ErrorName][1]).to.equal(code)
+      expect(ERRORS[code][1]).to.equal(code)
     })
   }
 
   for (const name of names) {
     it(`${name} is an HTTP error with a code of the distribution-spec and words for a person`, () => {
       const [status, code, message] = ERRORS[name]
-      expect(SPEC).to.include(code)
+      expect(ERROR_CODES).to.include(code)
       expect(status).to.be.within(400, 599)
       expect(message).to.match(/^\S.*\S$/)
     })

@@ -28,5 +28,17 @@ export function plugin(file: PluginFile): PluginFixture {
   }
 }
 
+/** What a plugin of which there is no binary tells of itself. */
+export const DESCRIPTOR: PluginDescriptor = {
+  plugin_kind: 'connector',
+  export_name: 'MEMFLOW_CONNECTOR_X',
+  file_type: 'elf',
+  architecture: 'x86_64',
+  plugin_version: 1,
+  name: 'x',
+  version: '0.2.0',
+  description: 'what it is for',
+}
+
 /** Every file of the folder, also the one without a plugin. */
 export const PLUGIN_FILES = Object.keys(expected) as PluginFile[]

@@ -1,16 +1,15 @@
 import { buffer } from 'node:stream/consumers'
-import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
-import { type MirrorRules, Mirrors } from '../../../src/core/mirror/mirrors.ts'
-import { CLAIMS, LINKS, MANIFESTS } from '../../../src/index/tables.ts'
+import { Mirrors } from '../../../src/core/mirror/mirrors.ts'
+import { LINKS, MANIFESTS } from '../../../src/index/tables.ts'
 import { USED } from '../../../src/index/upstream-tables.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts'
 import { SIGNATURE_ANNOTATION } from '../../../src/oci/plugin-artifact.ts'
-import { HttpOciUpstream } from '../../../src/remote/oci-upstream.ts'
 import { ForwardClock } from '../../support/clock.ts'
+import { expectClaimed, mirrorsOf, pull } from '../../support/core-mirror.ts'
 import { type FaultyUpstream, upstreams } from '../../support/faulty-upstream.ts'
-import { mirrorOf, putArtifact } from '../../support/mirror.ts'
+import { putArtifact } from '../../support/mirror.ts'
 import { plugin } from '../../support/plugins.ts'
 import { type CoreOptions, CoreRegistry, registries, repo, tag, tarOf } from '../../support/registry.ts'
 import { signer } from '../../support/signer.ts'
@@ -32,24 +31,21 @@ describe('core: eviction', () => {
     clock = new ForwardClock()
   })
 
-  const mirrorsOf = (rules: Partial<MirrorRules> = {}) => {
-    const settings = mirrorOf(upstream.url, { prefix: undefined, tagTtl: 1000 * HOUR, ...rules })
-    return new Mirrors([{ rules: settings, upstream: new HttpOciUpstream(settings) }])
-  }
+  const mirrors = () => mirrorsOf(upstream.url, { tagTtl: 1000 * HOUR })
 
   /** A registry that mirrors all of the upstream and keeps so many KiB of it. */
   const mirror = async (limit: number, options: CoreOptions = {}) => {
     const policy = { mirrorMaxSize: limit * KIB }
-    const mirrors = mirrorsOf()
-    const registry = await open({ keys: alice.pem, ownStore: true, clock, mirrors, policy, ...options })
+    const parts = { keys: alice.pem, ownStore: true, clock, mirrors: mirrors() } as const
+    const registry = await open({ ...parts, policy, ...options })
     await registry.collector.begin()
     return registry
   }
 
   /** What a restart makes of it, in all but the index, which stays open. */
-  const restarted = ({ store, index }: CoreRegistry, limit: number, mirrors = mirrorsOf()) =>
+  const restarted = ({ store, index }: CoreRegistry, limit: number, through = mirrors()) =>
     CoreRegistry.open('', {
-      ...{ store, index, clock, mirrors, keys: alice.pem },
+      ...{ store, index, clock, mirrors: through, keys: alice.pem },
       policy: { mirrorMaxSize: limit * KIB },
     })
 
@@ -61,22 +57,6 @@ describe('core: eviction', () => {
     const blob = await reads.blob(repo(name), layer, 'bytes')
     return buffer((await blob.open()).read())
   }
-
-  const pull = async (registry: CoreRegistry, name: string, layer?: Digest) => {
-    await registry.reads.manifest(repo(name), tag('v1'))
-    if (!layer) return
-    await read(registry, name, layer)
-    // It is kept behind the answer, and the row can be seen a little before that is done.
-    await until(async () => (await registry.index.get(LINKS, name, layer)) !== undefined)
-    await registry.index.exclusive([`bytes ${layer}`], () => setImmediate())
-  }
-
-  const until = async (condition: () => Promise<boolean>) => {
-    while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 5))
-  }
-
-  const claimed = (registry: CoreRegistry) =>
-    until(async () => (await registry.index.page(CLAIMS, [])).length > 0)
 
   /** Repositories that hold a layer. */
   const held = async (registry: CoreRegistry) =>
@@ -306,7 +286,7 @@ describe('core: eviction', () => {
       const { layer } = putArtifact(upstream, 'coredump', 'v1', coredump, signed)
       const registry = await mirror(41)
       await pull(registry, 'coredump', layer)
-      await claimed(registry)
+      await expectClaimed(registry)
       expect(await registry.names()).to.deep.equal(['coredump'])
       clock.pass(HOUR)
       await filler(registry)
@@ -315,7 +295,7 @@ describe('core: eviction', () => {
       expect(await registry.names()).to.deep.equal([])
       expect(await registry.stored()).not.to.include(layer)
       await pull(registry, 'coredump', layer)
-      await claimed(registry)
+      await expectClaimed(registry)
       expect(await registry.names()).to.deep.equal(['coredump'])
     })
 
@@ -324,7 +304,7 @@ describe('core: eviction', () => {
       const { layer } = putArtifact(upstream, 'coredump', 'v1', archive, signed)
       const registry = await mirror(41)
       await pull(registry, 'coredump', layer)
-      await claimed(registry)
+      await expectClaimed(registry)
       await filler(registry)
       const binary = digestOf(coredump)
       const ready = registry.freshness.file(binary)
@@ -359,7 +339,7 @@ describe('core: eviction', () => {
       keys: alice.pem,
       ownStore: true,
       clock,
-      mirrors: mirrorsOf(),
+      mirrors: mirrors(),
       policy: { mirrorMaxSize: KIB },
     })
     await pull(registry, 'a', a.layer)

@@ -1,17 +1,14 @@
-import { buffer } from 'node:stream/consumers'
 import { expect } from 'chai'
-import { type MirrorRules, Mirrors } from '../../../src/core/mirror/mirrors.ts'
-import type { Pull } from '../../../src/core/mirror/pull.ts'
+import type { MirrorRules } from '../../../src/core/mirror/mirrors.ts'
 import { reindex } from '../../../src/core/reindex.ts'
-import { BUILDS, CLAIMS, LINKS } from '../../../src/index/tables.ts'
-import type { Digest } from '../../../src/oci/digest.ts'
+import { BUILDS, LINKS } from '../../../src/index/tables.ts'
 import { SIGNATURE_ANNOTATION, SIGNATURE_TYPE } from '../../../src/oci/plugin-artifact.ts'
-import { HttpOciUpstream } from '../../../src/remote/oci-upstream.ts'
 import { ForwardClock } from '../../support/clock.ts'
+import { expectClaimed, mirrorsOf, pull } from '../../support/core-mirror.ts'
 import { type FaultyUpstream, upstreams } from '../../support/faulty-upstream.ts'
-import { mirrorOf, putArtifact } from '../../support/mirror.ts'
+import { putArtifact } from '../../support/mirror.ts'
 import { plugin } from '../../support/plugins.ts'
-import { type CoreOptions, type CoreRegistry, registries, repo, tag } from '../../support/registry.ts'
+import { type CoreOptions, registries, repo, tag } from '../../support/registry.ts'
 import { everything } from '../../support/rows.ts'
 import { signer } from '../../support/signer.ts'
 
@@ -28,33 +25,14 @@ describe('core: mirrored repositories', () => {
   })
 
   /** A registry that mirrors all of the upstream. */
-  const mirror = (options: CoreOptions = {}, rules: Partial<MirrorRules> = {}) => {
-    const settings = mirrorOf(upstream.url, { prefix: undefined })
-    const mirrors = new Mirrors([
-      { rules: { ...settings, ...rules }, upstream: new HttpOciUpstream(settings) },
-    ])
-    return open({ keys: alice.pem, ownStore: true, mirrors, ...options })
-  }
-
-  const pull = async ({ reads }: CoreRegistry, repository: string, reference: string, layer: Digest) => {
-    await reads.manifest(repo(repository), tag(reference))
-    const blob = await reads.blob(repo(repository), layer, 'bytes')
-    await buffer((await blob.open()).read())
-    // It is held once the transfer has ended, which is behind the last byte.
-    await (reads as Pull).settled()
-  }
-
-  /** Recognition goes on behind the answer. */
-  const claimed = async (registry: CoreRegistry) => {
-    while ((await registry.index.page(CLAIMS, [])).length === 0)
-      await new Promise(resolve => setTimeout(resolve, 5))
-  }
+  const mirror = (options: CoreOptions = {}, rules: Partial<MirrorRules> = {}) =>
+    open({ keys: alice.pem, ownStore: true, mirrors: mirrorsOf(upstream.url, rules), ...options })
 
   it('have no composed tags, though a plugin is at home in them and is listed', async () => {
     const { layer } = putArtifact(upstream, 'coredump', 'v1', coredump, signed)
     const registry = await mirror()
-    await pull(registry, 'coredump', 'v1', layer)
-    await claimed(registry)
+    await pull(registry, 'coredump', layer)
+    await expectClaimed(registry)
     expect(await registry.names()).to.deep.equal(['coredump'])
     expect(await registry.rows(BUILDS)).to.deep.equal({})
     expect(await registry.tags('coredump')).to.deep.equal(['v1'])
@@ -63,8 +41,8 @@ describe('core: mirrored repositories', () => {
   it('without public keys -> list nothing: nobody here has vouched for it', async () => {
     const { layer } = putArtifact(upstream, 'coredump', 'v1', coredump, signed)
     const registry = await mirror({ keys: '' })
-    await pull(registry, 'coredump', 'v1', layer)
-    await claimed(registry)
+    await pull(registry, 'coredump', layer)
+    await expectClaimed(registry)
     expect(await registry.names()).to.deep.equal([])
   })
 
@@ -73,8 +51,8 @@ describe('core: mirrored repositories', () => {
     const subject = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: manifest, size: 1 }
     putArtifact(upstream, 'app', 'signature', 'x', { artifactType: SIGNATURE_TYPE, subject, ...signed })
     const registry = await mirror()
-    await pull(registry, 'app', 'v1', layer)
-    await claimed(registry)
+    await pull(registry, 'app', layer)
+    await expectClaimed(registry)
     expect(await registry.names()).to.deep.equal([])
     await registry.reads.manifest(repo('app'), tag('signature'))
     expect(await registry.names()).to.deep.equal(['coredump'])
@@ -84,8 +62,8 @@ describe('core: mirrored repositories', () => {
     const { layer } = putArtifact(upstream, 'coredump', 'v1', coredump, signed)
     putArtifact(upstream, 'other', 'v1', 'never pulled')
     const source = await mirror()
-    await pull(source, 'coredump', 'v1', layer)
-    await claimed(source)
+    await pull(source, 'coredump', layer)
+    await expectClaimed(source)
     await source.reads.manifest(repo('other'), tag('v1'))
     const target = await open({ keys: alice.pem, store: source.store })
     await reindex(source.index, target.index, { ...source.parts, index: target.index })
@@ -98,7 +76,7 @@ describe('core: mirrored repositories', () => {
     putArtifact(upstream, 'app', 'v2', 'never pulled')
     const registry = await mirror({ clock, policy: { gcGrace: 1 } })
     await registry.collector.begin()
-    await pull(registry, 'app', 'v1', layer)
+    await pull(registry, 'app', layer)
     await registry.reads.manifest(repo('app'), tag('v2'))
     for (let pass = 0; pass < 3; pass++) {
       clock.pass(60_000)
@@ -106,7 +84,7 @@ describe('core: mirrored repositories', () => {
     }
     expect(Object.keys(await registry.rows(LINKS))).to.deep.equal([`app ${layer}`])
     await upstream.stop()
-    await pull(registry, 'app', 'v1', layer)
+    await pull(registry, 'app', layer)
   })
 
   it('a tag -> is asked for again when its time is over, and then holds for as long again', async () => {

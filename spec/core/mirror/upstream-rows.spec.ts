@@ -9,20 +9,10 @@ import { UPSTREAM_LISTS, UPSTREAM_NAMES, UPSTREAM_VARIANTS } from '../../../src/
 import { naiveDateTime } from '../../../src/lib/clock.ts'
 import type { PluginDescriptor } from '../../../src/plugin/descriptor.ts'
 import type { RemoteVariant } from '../../../src/remote/contract.ts'
+import { DESCRIPTOR } from '../../support/plugins.ts'
 import { type CoreRegistry, registries } from '../../support/registry.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
-
-const DESCRIPTOR: PluginDescriptor = {
-  plugin_kind: 'connector',
-  export_name: 'MEMFLOW_CONNECTOR_X',
-  file_type: 'elf',
-  architecture: 'x86_64',
-  plugin_version: 1,
-  name: 'x',
-  version: '0.2.0',
-  description: 'what it is for',
-}
 
 function variant(file: string, created: bigint, more: Partial<PluginDescriptor> = {}): RemoteVariant {
   return {

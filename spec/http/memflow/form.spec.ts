@@ -6,6 +6,7 @@ import { plugin } from '../../support/plugins.ts'
 import { type RunningRegistry, serving, startRegistry } from '../../support/server.ts'
 import { signer } from '../../support/signer.ts'
 
+const AUTHORIZED = 'Authorization: Bearer secret'
 const BOUNDARY = 'Invalid `boundary` for `multipart/form-data` request'
 const MALFORMED = 'Error parsing `multipart/form-data` request'
 const UNEXPECTED = 'unexpected field in multipart form'
@@ -27,6 +28,16 @@ describe('http/memflow/form', () => {
 
   const post = (sent: Form, headers: Record<string, string> = {}) =>
     registry().write('POST', '/files', { body: sent.body, headers: { ...sent.headers, ...headers } })
+
+  /** The head alone of a request with a form of so many bytes. */
+  const announce = async (length: number, ...more: string[]) =>
+    (await Wire.open(registry().url)).head(
+      'POST /files HTTP/1.1',
+      'Host: x',
+      `Content-Type: ${form().headers['content-type']}`,
+      `Content-Length: ${length}`,
+      ...more,
+    )
 
   function expectRefused(answer: Answer, message: string, status = 400): void {
     expect(answer.text).to.equal(message)
@@ -124,15 +135,8 @@ describe('http/memflow/form', () => {
       })
 
       it('a file that is no binary -> 400 before the rest has come', async () => {
-        const { headers, body } = form(filePart(Buffer.alloc(1_000_000, 'text')))
-        const wire = await Wire.open(registry().url)
-        wire.head(
-          'POST /files HTTP/1.1',
-          'Host: x',
-          'Authorization: Bearer secret',
-          `Content-Type: ${headers['content-type']}`,
-          `Content-Length: ${body.length}`,
-        )
+        const { body } = form(filePart(Buffer.alloc(1_000_000, 'text')))
+        const wire = await announce(body.length, AUTHORIZED)
         wire.send(body.subarray(0, 10_000))
         expect(await wire.until(/supported$/)).to.match(
           /^HTTP\/1.1 400 Bad Request\r\n[\s\S]*inventory: not supported$/,
@@ -164,16 +168,9 @@ describe('http/memflow/form', () => {
       }
 
       it('a connection that breaks off', async () => {
-        const { headers, body } = upload(bytes, signature)
+        const { body } = upload(bytes, signature)
         for (const length of [0, 50, 1000, body.length - 1]) {
-          const wire = await Wire.open(registry().url)
-          wire.head(
-            'POST /files HTTP/1.1',
-            'Host: x',
-            'Authorization: Bearer secret',
-            `Content-Type: ${headers['content-type']}`,
-            `Content-Length: ${body.length}`,
-          )
+          const wire = await announce(body.length, AUTHORIZED)
           wire.send(body.subarray(0, length))
           await new Promise(resolve => setTimeout(resolve, 50))
           wire.cut()
@@ -252,18 +249,8 @@ describe('http/memflow/form', () => {
       const limit = 20 * 2 ** 20
       const large = `the request is larger than the ${limit} bytes that a plugin may have here`
 
-      const begin = async (length: number, ...more: string[]) =>
-        (await Wire.open(registry().url)).head(
-          'POST /files HTTP/1.1',
-          'Host: x',
-          'Authorization: Bearer secret',
-          `Content-Type: ${upload('', '').headers['content-type']}`,
-          `Content-Length: ${length}`,
-          ...more,
-        )
-
       it('declared above 20 MiB -> 413 with the reason, before a byte of it has come', async () => {
-        const wire = await begin(limit + 1)
+        const wire = await announce(limit + 1, AUTHORIZED)
         const received = await wire.until(/here$/)
         expect(received)
           .to.match(/^HTTP\/1.1 413 Payload Too Large\r\n/)
@@ -272,19 +259,14 @@ describe('http/memflow/form', () => {
       })
 
       it('declared above 20 MiB, the client waits for 100 Continue -> 413 and no 100', async () => {
-        const wire = await begin(limit + 1, 'Expect: 100-continue')
+        const wire = await announce(limit + 1, AUTHORIZED, 'Expect: 100-continue')
         expect(await wire.end()).to.match(/^HTTP\/1.1 413 Payload Too Large\r\n[\s\S]*Connection: close\r\n/)
       })
 
       it('a wrong content type goes before it', async () => {
-        const headers = { 'content-type': 'text/plain', 'content-length': `${limit + 1}` }
         const wire = await Wire.open(registry().url)
-        wire.head(
-          'POST /files HTTP/1.1',
-          'Host: x',
-          'Authorization: Bearer secret',
-          ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-        )
+        const lines = ['Host: x', 'Content-Type: text/plain', `Content-Length: ${limit + 1}`]
+        wire.head('POST /files HTTP/1.1', AUTHORIZED, ...lines)
         expect(await wire.until(/request$/)).to.include(BOUNDARY)
         wire.cut()
       })
@@ -301,13 +283,7 @@ describe('http/memflow/form', () => {
       })
 
       it('unauthorized, the client waits for 100 Continue -> 401 and no 100', async () => {
-        const wire = (await Wire.open(registry().url)).head(
-          'POST /files HTTP/1.1',
-          'Host: x',
-          `Content-Type: ${upload('', '').headers['content-type']}`,
-          'Content-Length: 1000',
-          'Expect: 100-continue',
-        )
+        const wire = await announce(1000, 'Expect: 100-continue')
         expect(await wire.end()).to.match(/^HTTP\/1.1 401 Unauthorized\r\n/)
       })
     })
@@ -440,15 +416,8 @@ describe('http/memflow/form', () => {
     })
 
     it('Expect: 100-continue -> 100 first, then the answer', async () => {
-      const { headers, body } = upload(bytes, signature)
-      const wire = (await Wire.open(registry().url)).head(
-        'POST /files HTTP/1.1',
-        'Host: x',
-        'authorization: bearer secret',
-        `Content-Type: ${headers['content-type']}`,
-        `Content-Length: ${body.length}`,
-        'Expect: 100-continue',
-      )
+      const { body } = upload(bytes, signature)
+      const wire = await announce(body.length, 'authorization: bearer secret', 'Expect: 100-continue')
       expect(await wire.until(/\r\n\r\n/)).to.equal('HTTP/1.1 100 Continue\r\n\r\n')
       wire.send(body)
       expect(await wire.until(/Added/)).to.match(/\r\n\r\nHTTP\/1.1 200 OK\r\n[\s\S]*"Added"$/)
