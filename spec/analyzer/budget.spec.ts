@@ -27,24 +27,25 @@ describe('analyzer: the budget of 20 MiB', () => {
     it(title, async () => {
       const file = make()
       expect(file.length).to.be.at.most(SIZE)
-      expect(
-        fastest(() => refusalOf(() => examine(file))),
-        'milliseconds',
-      ).to.be.below(BUDGET)
+      let here: string | undefined
+      const work = () => {
+        here = refusalOf(() => examine(file))
+      }
+      expect(costOf(work), 'milliseconds').to.be.below(BUDGET)
       // In a thread that dies when it needs more.
       const kind = await analyzer.examine(file).then(
         () => undefined,
         (error: PluginError) => error.kind,
       )
-      expect(kind).to.equal(refusalOf(() => examine(file)))
+      expect(kind).to.equal(here)
     })
   }
 })
 
-/** In milliseconds of the processor. */
-function fastest(work: () => unknown): number {
+/** In milliseconds of the processor; of three times where the first ones are beyond the budget, which may be chance. */
+function costOf(work: () => void): number {
   let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 3 && best >= BUDGET; i++) {
     const start = process.cpuUsage()
     work()
     const { user, system } = process.cpuUsage(start)

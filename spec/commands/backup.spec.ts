@@ -8,6 +8,7 @@ import { pushArtifact } from '../support/oci.ts'
 import { plugin } from '../support/plugins.ts'
 import { blobFile, flip } from '../support/rot.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
+import { storages } from '../support/storage.ts'
 import { tmpDir } from '../support/tmp.ts'
 
 const DONE =
@@ -18,6 +19,7 @@ describe('commands/backup and restore', function () {
   this.timeout(60_000)
 
   const fresh = tmpDir()
+  const freshStorage = storages()
   const binary = plugin('libmemflow_coredump-0.2.0.x86_64.so').bytes
   let storage: string
   let elsewhere: string
@@ -58,7 +60,7 @@ describe('commands/backup and restore', function () {
   }
 
   beforeEach(async () => {
-    storage = await fresh()
+    storage = await freshStorage()
     elsewhere = await fresh()
   })
 

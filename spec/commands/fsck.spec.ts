@@ -7,10 +7,10 @@ import { Command, type Ended } from '../support/command.ts'
 import { pushArtifact } from '../support/oci.ts'
 import { blobFile } from '../support/rot.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 describe('commands/fsck', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
   let storage: string
 
   const run = (...args: string[]): Promise<Ended> =>
@@ -91,12 +91,12 @@ describe('commands/fsck', () => {
     const damaged = await run('fsck')
     expect(damaged.code).to.equal(2)
     expect(damaged.stderr).to.match(/^memflow-registry: [^\n]+memflow-registry reindex --from-journal\n$/)
-    await rm(storage, { recursive: true })
-    const nowhere = await new Command(['fsck'], '/', { MEMFLOW_STORAGE_ROOT: storage }).ended
+    const missing = join(storage, 'missing')
+    const nowhere = await new Command(['fsck'], '/', { MEMFLOW_STORAGE_ROOT: missing }).ended
     expect(nowhere).to.deep.equal({
       code: 2,
       stdout: '',
-      stderr: `memflow-registry: MEMFLOW_STORAGE_ROOT: there is no ${storage}\n`,
+      stderr: `memflow-registry: MEMFLOW_STORAGE_ROOT: there is no ${missing}\n`,
     })
   }).timeout(60_000)
 })

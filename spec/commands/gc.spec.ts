@@ -6,12 +6,12 @@ import { digestOf } from '../../src/oci/digest.ts'
 import { Command, type Ended } from '../support/command.ts'
 import { pushArtifact, pushBlob } from '../support/oci.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 const NOTHING_ELSE = /^looked at {5}\d+ links?, \d+ blobs?, in \d+\.\d s$/
 
 describe('commands/gc', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
   const orphan = digestOf('of no use')
   const kept = digestOf('content')
   let storage: string

@@ -12,6 +12,7 @@ import { plugin } from '../support/plugins.ts'
 import { crawl, served } from '../support/served.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
 import { signer } from '../support/signer.ts'
+import { storages } from '../support/storage.ts'
 import { tmpDir } from '../support/tmp.ts'
 import { cut, status, trickle } from '../support/upstream/faults.ts'
 
@@ -21,6 +22,7 @@ describe('commands/mirror sync', function () {
   this.timeout(60_000)
 
   const fresh = tmpDir()
+  const freshStorage = storages()
   const start = upstreams()
   const alice = signer()
   const binary = plugin(LINUX).bytes
@@ -31,7 +33,7 @@ describe('commands/mirror sync', function () {
   beforeEach(async () => {
     upstream = await start()
     folder = await fresh()
-    storage = join(folder, 'storage')
+    storage = await freshStorage()
     const mirrors = [
       { name: 'up', kind: 'oci', url: upstream.url, prefix: 'up', idleTimeout: '2s' },
       { name: 'official', kind: 'memflow', url: upstream.url, publicKeyFile: alice.pem },

@@ -4,10 +4,10 @@ import { expect } from 'chai'
 import { Command, type Ended } from '../support/command.ts'
 import { pushArtifact } from '../support/oci.ts'
 import { startRegistry } from '../support/server.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 describe('commands/reindex', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
   let storage: string
 
   const reindex = (...options: string[]): Promise<Ended> =>

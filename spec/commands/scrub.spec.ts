@@ -10,10 +10,10 @@ import { Command } from '../support/command.ts'
 import { pushBlob } from '../support/oci.ts'
 import { blobFile, flip, quarantined } from '../support/rot.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 describe('commands/scrub', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
   const contents = Array.from({ length: 6 }, () => randomBytes(200_000))
   const digests = contents.map(bytes => digestOf(bytes)).sort()
   let root: string

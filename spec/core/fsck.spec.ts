@@ -1,4 +1,4 @@
-import { appendFile, cp, rm } from 'node:fs/promises'
+import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Finding, Fsck } from '../../src/core/fsck.ts'
@@ -16,12 +16,12 @@ import { CoreRegistry } from '../support/registry.ts'
 import { blobFile } from '../support/rot.ts'
 import { everything } from '../support/rows.ts'
 import { signer } from '../support/signer.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { copyStorage, storages } from '../support/storage.ts'
 
 type AnyTable = Table<readonly string[], unknown>
 
 describe('core/fsck', () => {
-  const fresh = tmpDir()
+  const storage = storages()
   const alice = signer()
   let root: string
   let right: Record<string, unknown>
@@ -37,7 +37,7 @@ describe('core/fsck', () => {
   let filled: string
 
   before(async () => {
-    root = filled = await fresh()
+    root = filled = await storage()
     const registry = await open()
     await fill(registry, alice)
     right = await everything(registry.index)
@@ -45,8 +45,8 @@ describe('core/fsck', () => {
   })
 
   beforeEach(async () => {
-    root = await fresh()
-    await cp(filled, root, { recursive: true })
+    root = await storage()
+    await copyStorage(filled, root)
   })
 
   /** Changes LevelDB behind the back of the journal. */

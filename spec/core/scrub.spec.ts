@@ -7,10 +7,10 @@ import { push } from '../contracts/blob-store.ts'
 import { FaultyFs } from '../support/faults.ts'
 import { refusal } from '../support/refusal.ts'
 import { blobFile, flip } from '../support/rot.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 describe('core/scrub', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
   const contents = Array.from({ length: 8 }, (_, i) => randomBytes(1000 * i))
   const digests = contents.map(bytes => digestOf(bytes)).sort()
   let root: string

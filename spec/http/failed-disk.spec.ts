@@ -9,10 +9,10 @@ import { ask } from '../support/ask.ts'
 import { FaultyFs } from '../support/faults.ts'
 import { CoreRegistry } from '../support/registry.ts'
 import { listen, serving } from '../support/server.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 describe('http: a disk that fails', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
 
   it('a sync that fails -> 503 for writes, health and readiness, with the reason; reads go on', async () => {
     const root = await fresh()

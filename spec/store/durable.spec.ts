@@ -7,10 +7,10 @@ import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { body, content, push } from '../contracts/blob-store.ts'
 import { FaultyFs } from '../support/faults.ts'
 import { refusal } from '../support/refusal.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 describe('store/durable', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
   const max = 64 * 1024 * 1024
   const bytes = randomBytes(1_300_000)
   const digest = digestOf(bytes)

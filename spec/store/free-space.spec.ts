@@ -4,10 +4,10 @@ import { digestOf } from '../../src/oci/digest.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { body, content, push } from '../contracts/blob-store.ts'
 import { refusal } from '../support/refusal.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 describe('store/free-space', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
   const max = 100_000_000
   let free: number
   let looks: number

@@ -6,9 +6,10 @@ import { digestOf, hexOf } from '../../src/oci/digest.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { blobStoreContract, body, content, opened, push } from '../contracts/blob-store.ts'
 import { refusal } from '../support/refusal.ts'
+import { storages } from '../support/storage.ts'
 import { tmpDir } from '../support/tmp.ts'
 
-const fresh = tmpDir()
+const fresh = storages()
 
 blobStoreContract('FsBlobStore', async () => {
   const root = await fresh()
@@ -16,6 +17,7 @@ blobStoreContract('FsBlobStore', async () => {
 })
 
 describe('FsBlobStore', () => {
+  const emptyFolder = tmpDir()
   const bytes = Buffer.from('abc')
   const digest = digestOf(bytes)
   let root: string
@@ -23,7 +25,7 @@ describe('FsBlobStore', () => {
   let file: string
 
   beforeEach(async () => {
-    root = join(await fresh(), 'made', 'by-itself')
+    root = await fresh()
     store = await FsBlobStore.open(root)
     file = join(root, 'blobs/sha256', hexOf(digest).slice(0, 2), hexOf(digest))
   })
@@ -34,7 +36,9 @@ describe('FsBlobStore', () => {
     expect(await readdir(join(root, 'uploads'))).to.deep.equal([])
   })
 
-  it('has the folders of all shards from the start', async () => {
+  it('has the folders of all shards from the start, also where its own was not there', async () => {
+    root = join(await emptyFolder(), 'made', 'by-itself')
+    await FsBlobStore.open(root)
     for (const algorithm of ['sha256', 'sha512']) {
       const shards = await readdir(join(root, 'blobs', algorithm))
       expect(shards).to.have.length(256).and.include.members(['00', 'ab', 'ff'])

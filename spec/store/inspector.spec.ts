@@ -9,12 +9,12 @@ import { content, opened, push } from '../contracts/blob-store.ts'
 import { FaultyFs } from '../support/faults.ts'
 import { refusal } from '../support/refusal.ts'
 import { blobFile, flip, quarantined, ROT } from '../support/rot.ts'
-import { tmpDir } from '../support/tmp.ts'
+import { storages } from '../support/storage.ts'
 
 const MIB = 1024 * 1024
 
 describe('store/inspector', () => {
-  const fresh = tmpDir()
+  const fresh = storages()
   const small = randomBytes(2 * MIB)
   const large = randomBytes(5 * MIB)
   let root: string

@@ -21,6 +21,7 @@ import { Verifier } from '../../src/signature/verifier.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { type Database, watched } from './level.ts'
 import { EMPTY, type Located } from './oci.ts'
+import { returnStorage, storages, takeStorage } from './storage.ts'
 import { tmpDir } from './tmp.ts'
 
 export const MIB = 1024 * 1024
@@ -279,19 +280,37 @@ export class StoppedClock extends Clock {
 }
 
 /**
- * Inside a describe block: `const open = registries()`; then `await open()` is a new empty registry each time.
- * They share one store, whose blobs are named by their content, and are closed when the block ends.
+ * Inside a describe block: `const open = registries()`; then `await open()` is a new empty registry each time, closed
+ * behind the test, or the block, in which it was opened. They share one store, whose blobs are named by their content.
  */
 export function registries(): (options?: CoreOptions & { ownStore?: true }) => Promise<CoreRegistry> {
   const opened: CoreRegistry[] = []
+  let ofBlock = 0
+  let shared: string
   let store: FsBlobStore | undefined
+  const close = (from: number) => Promise.all(opened.splice(from).map(registry => registry.close()))
 
-  after(() => Promise.all(opened.map(registry => registry.close())))
+  before(async () => {
+    shared = await takeStorage()
+  })
+
+  beforeEach(() => {
+    ofBlock = opened.length
+  })
+
+  afterEach(() => close(ofBlock))
+
+  after(async () => {
+    await close(0)
+    await returnStorage(shared)
+  })
+
+  const storage = storages()
   const fresh = tmpDir()
 
   return async ({ ownStore, ...options } = {}) => {
-    const folder = await fresh()
-    if (!ownStore) store ??= await FsBlobStore.open(folder)
+    if (!ownStore) store ??= await FsBlobStore.open(shared)
+    const folder = ownStore ? await storage() : await fresh()
     const registry = await CoreRegistry.open(folder, ownStore || !store ? options : { store, ...options })
     opened.push(registry)
     return registry

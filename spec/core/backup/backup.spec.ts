@@ -21,10 +21,12 @@ import { CoreRegistry, registries } from '../../support/registry.ts'
 import { blobFile, flip } from '../../support/rot.ts'
 import { everything } from '../../support/rows.ts'
 import { signer } from '../../support/signer.ts'
+import { storages } from '../../support/storage.ts'
 import { tmpDir } from '../../support/tmp.ts'
 
 describe('core: backup', () => {
   const open = registries()
+  const storage = storages()
   const fresh = tmpDir()
   const alice = signer()
 
@@ -209,7 +211,7 @@ describe('core: backup', () => {
   describe('of a registry that has lost something', () => {
     for (const kind of ['folder', 'tar'] as const) {
       it(`to a ${kind}: tells which blobs, and has all the rest`, async () => {
-        const root = await fresh()
+        const root = await storage()
         const source = await CoreRegistry.open(root)
         const small = await source.pushBlob('a', 'flipped')
         const large = await source.pushBlob('a', Buffer.alloc(5_000_000, 'x'))

@@ -1,4 +1,3 @@
-import { cp } from 'node:fs/promises'
 import { request } from 'node:http'
 import { expect } from 'chai'
 import type { MirrorSettings } from '../../../src/mirror-settings.ts'
@@ -11,6 +10,7 @@ import { type PluginFile, plugin } from '../../support/plugins.ts'
 import { blobFile, flip } from '../../support/rot.ts'
 import { type RunningRegistry, type ServerOptions, serving, startRegistry } from '../../support/server.ts'
 import { signer } from '../../support/signer.ts'
+import { copyStorage } from '../../support/storage.ts'
 import { tmpDir } from '../../support/tmp.ts'
 import {
   blackhole,
@@ -421,7 +421,7 @@ describe('http/memflow: a mirror', () => {
     for (const [name, fault, expected] of FAULTS) {
       it(`${name} -> what is known of it with Warning and Age, what is here with Warning, else ${expected}`, async () => {
         const storage = await fresh()
-        await cp(stored, storage, { recursive: true })
+        await copyStorage(stored, storage)
         const mirror = await mirrorOf(upstream.url, { tagTtl: 0 }, { storage })
         const digest = putPlugin(upstream, LINUX, alice)
         putPlugin(upstream, PAIR, alice)
