@@ -16,6 +16,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY node.env ./
 # 1000 is the user "node" of the image.
 RUN install -d -o 1000 -g 1000 /var/lib/memflow-registry/data/mfdata
 USER 1000
@@ -23,5 +24,5 @@ VOLUME /var/lib/memflow-registry/data/mfdata
 EXPOSE 3000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.MEMFLOW_ADDR.split(':').pop()}/health`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/cli.js"]
+ENTRYPOINT ["node", "--env-file=node.env", "dist/cli.js"]
 CMD ["serve"]

@@ -7,7 +7,8 @@ const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** The command under test; `SERVER_COMMAND` puts another one in its place, which reads the same environment. */
 export const COMMAND: readonly string[] = (
-  process.env.SERVER_COMMAND ?? `${process.execPath} ${join(PROJECT, 'dist/cli.js')} serve`
+  process.env.SERVER_COMMAND ??
+  `${process.execPath} --env-file=${join(PROJECT, 'node.env')} ${join(PROJECT, 'dist/cli.js')} serve`
 ).split(' ')
 
 /** Of those who may write. */
