@@ -5,12 +5,11 @@ import { type Figure, figureOf } from './figure.ts'
 import * as stored from './growth-content.ts'
 import { heads } from './heads.ts'
 import type { Peer } from './peers.ts'
-import { pushManifests } from './push.ts'
+import { loadManifests } from './push-load.ts'
 import { type Load, wrk } from './wrk.ts'
 
 const CONNECTIONS = 16
 const PAGE = 50
-const MANIFESTS = 1000
 const PLUGINS = 300
 /** Plugins that are pushed begin beyond those that are listed. */
 const MORE = 1_000_000
@@ -87,16 +86,16 @@ function cold(path: PathOf) {
     const paths = join(site.folder, 'paths')
     const lines = shuffled(level).map(n => `${path(n, level)}u=\n`)
     await writeFile(paths, lines.join(''))
-    return await read(site, site.peer.service.url, paths)
+    return await read(site, site.peer.service.url, { WRK_PATHS: paths })
   }
 }
 
 async function read(
   { peer, seconds }: Pick<Site, 'peer' | 'seconds'>,
   url: string,
-  paths?: string,
+  env: Record<string, string> = {},
 ): Promise<Figure> {
-  const load: Load = { connections: CONNECTIONS, seconds, ...(paths !== undefined && { paths }) }
+  const load: Load = { connections: CONNECTIONS, seconds, env }
   // A server that has just been started compiles meanwhile.
   await wrk(url, { ...load, seconds: 1 })
   return await figureOf(peer, 'req/s', () => wrk(url, load))
@@ -108,11 +107,8 @@ function headBlobs({ peer, level, seconds }: Site): Promise<Figure> {
 }
 
 async function pushTags({ peer }: Site): Promise<Figure> {
-  await pushManifests(peer, 'grow/warm', MANIFESTS)
-  return await figureOf(peer, 'req/s', async () => {
-    const seconds = await pushManifests(peer, stored.REPOSITORY, MANIFESTS)
-    return { requests: MANIFESTS, bytes: 0, seconds }
-  })
+  await loadManifests(peer, 'grow/warm', 1)
+  return await figureOf(peer, 'req/s', () => loadManifests(peer, stored.REPOSITORY, 1))
 }
 
 function pushPlugins({ peer, level }: Site): Promise<Figure> {

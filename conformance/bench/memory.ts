@@ -62,7 +62,8 @@ async function many(folder: string, work: string, report: Report): Promise<void>
     const line = (_: unknown, n: number) => `/v2/${REPOSITORY}/manifests/${tagOf(n)}?u=\n`
     await writeFile(paths, Array.from({ length: MANIFESTS }, line).join(''))
     for (let done = 0; done < READS; ) {
-      done += (await wrk(peer.service.url, { connections: 16, seconds: 20, paths })).requests
+      done += (await wrk(peer.service.url, { connections: 16, seconds: 20, env: { WRK_PATHS: paths } }))
+        .requests
     }
     report('resident after a million reads', megabytes(residentBytes(peer.service.pid)), 150)
   } finally {
@@ -118,7 +119,12 @@ function analysis(report: Report): void {
   report('analysis of a plugin of 2 MB', milliseconds(padded(2e6)), 15, 'ms')
   report('analysis of a plugin of 20 MB', milliseconds(padded(20e6)), 150, 'ms')
   const costly = Object.values({ ...COSTLY, ...COSTLY_FACTS }).map(make => milliseconds(make()))
-  report(`analysis of the worst of ${costly.length} hostile files of 20 MiB`, Math.max(...costly), 1000, 'ms')
+  report(
+    `analysis of the costliest of ${costly.length} files of 20 MiB, with up to a million symbols`,
+    Math.max(...costly),
+    150,
+    'ms',
+  )
 }
 
 /** Of so many MiB; answers its digest. */

@@ -6,10 +6,11 @@ import { COMMAND, TOKEN } from '../support/server.ts'
 import { type Launcher, Service } from '../support/service.ts'
 import type { Headers } from './client.ts'
 
-const BARE_KOA = fileURLToPath(new URL('bare-koa.ts', import.meta.url))
+const SCRIPTS = { koa: 'bare-koa.ts', disk: 'bare-disk.ts' }
 
 export const OURS = 'ours'
 export const KOA = 'koa'
+export const DISK = 'disk'
 export const NGINX = 'nginx'
 export const ORIGINAL = 'original'
 
@@ -89,12 +90,21 @@ export async function startRegistries(folder: string): Promise<Peer[]> {
 }
 
 /** What koa itself costs: the answer of that URL, always. */
-export async function startKoa(folder: string, url: string): Promise<Peer> {
-  const command = [process.execPath, '--import', import.meta.resolve('tsx'), BARE_KOA]
-  const service = await Service.start(join(folder, KOA), (_, port) => ({
-    command: [...command, String(port), url],
+export function startKoa(folder: string, url: string): Promise<Peer> {
+  return startBare(KOA, folder, url)
+}
+
+/** What the disk itself costs. */
+export function startDisk(folder: string): Promise<Peer> {
+  return startBare(DISK, folder)
+}
+
+async function startBare(name: keyof typeof SCRIPTS, folder: string, ...args: string[]): Promise<Peer> {
+  const script = fileURLToPath(new URL(SCRIPTS[name], import.meta.url))
+  const service = await Service.start(join(folder, name), (_, port) => ({
+    command: [process.execPath, '--import', import.meta.resolve('tsx'), script, String(port), ...args],
   }))
-  return { name: KOA, service, headers: {} }
+  return { name, service, headers: {} }
 }
 
 /** Static files of the folder `files` below that one; undefined where there is no nginx. */

@@ -1,13 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { imageManifest } from '../../spec/support/oci.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import type { Descriptor } from '../../src/oci/manifest.ts'
 import { OCI_MANIFEST, OCTET_STREAM } from '../../src/oci/media-types.ts'
-import { Client, inParallel } from './client.ts'
-import type { Peer } from './peers.ts'
+import type { Client } from './client.ts'
 
-const CONNECTIONS = 8
-const BLOB_SIZE = 2 * 2 ** 20
 const CONFIG = Buffer.from('{}')
 
 /** As most clients do: a session, and all bytes with what ends it. */
@@ -52,46 +47,4 @@ export async function pushManifest(
 
 export function pushConfig(client: Client, repository: string): Promise<unknown> {
   return pushContent(client, repository, CONFIG)
-}
-
-/** Pushes so many blobs, all different, over eight connections; answers the seconds. Hashes are taken before. */
-export async function pushBlobs(peer: Peer, repository: string, count: number): Promise<number> {
-  const [common, salt] = [randomBytes(BLOB_SIZE - 16), randomBytes(4).toString('hex')]
-  const hashed = createHash('sha256').update(common)
-  const blobs = Array.from({ length: count }, (_, n) => {
-    const tail = Buffer.from(`${salt}${String(n).padStart(8, '0')}`)
-    return { parts: [common, tail], digest: `sha256:${hashed.copy().update(tail).digest('hex')}` as Digest }
-  })
-  return await timed(peer, repository, blobs, (client, { parts, digest }) =>
-    pushBlob(client, repository, parts, digest),
-  )
-}
-
-/** Pushes so many manifests, all different, each under a new tag; answers the seconds. */
-export async function pushManifests(peer: Peer, repository: string, count: number): Promise<number> {
-  const salt = randomBytes(4).toString('hex')
-  const manifests = Array.from({ length: count }, (_, n) => {
-    const tag = `${salt}-${n}`
-    return { tag, bytes: imageManifest([], { annotations: { 'org.example.push': tag } }) }
-  })
-  return await timed(peer, repository, manifests, (client, { tag, bytes }) =>
-    pushManifest(client, repository, tag, bytes),
-  )
-}
-
-async function timed<T>(
-  { service, headers }: Peer,
-  repository: string,
-  contents: readonly T[],
-  push: (client: Client, content: T) => Promise<void>,
-): Promise<number> {
-  const client = new Client(service.url, CONNECTIONS, headers)
-  try {
-    await pushConfig(client, repository)
-    const began = performance.now()
-    await inParallel(CONNECTIONS, contents, content => push(client, content))
-    return (performance.now() - began) / 1000
-  } finally {
-    client.close()
-  }
 }

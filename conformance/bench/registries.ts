@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Content, REPOSITORY } from './content.ts'
-import { OURS, type Peer, startKoa, startNginx, startRegistries } from './peers.ts'
+import { OURS, type Peer, startDisk, startKoa, startNginx, startRegistries } from './peers.ts'
 import { registryWorks } from './registry-works.ts'
 import { lineOf } from './table.ts'
 import { measureRows, type Row } from './work.ts'
@@ -27,6 +27,7 @@ export async function measureRegistries(folder: string, { only, ...rounds }: Rou
     const ours = peers.find(({ name }) => name === OURS)
     const manifest = `/v2/${REPOSITORY}/manifests/${content.manifestDigest}`
     peers.push(await startKoa(folder, `${ours?.service.url}${manifest}`))
+    peers.push(await startDisk(folder))
     const files = join(folder, 'nginx')
     await mkdir(join(files, 'files'), { recursive: true })
     await content.write(join(files, 'files'))

@@ -4,17 +4,17 @@ import { run } from '../support/process.ts'
 import { Client, type Headers } from './client.ts'
 import { type Content, REFERRERS, REPOSITORY, SMALL_REPOSITORY, TAGS } from './content.ts'
 import { figureOf } from './figure.ts'
-import { KOA, NGINX, OURS, type Peer, REGISTRY_NAMES } from './peers.ts'
-import { pushBlobs, pushManifests } from './push.ts'
+import { DISK, KOA, NGINX, OURS, type Peer, REGISTRY_NAMES } from './peers.ts'
+import { loadBlobs, loadManifests } from './push-load.ts'
 import { reading, type Work } from './work.ts'
+import type { Count } from './wrk.ts'
 
 const OTHERS = REGISTRY_NAMES.filter(name => name !== OURS)
 /** Distribution sends no OCI manifest to who does not say so. */
 const ACCEPT = { accept: `${OCI_MANIFEST}, ${OCI_INDEX}` }
 
-/** Blobs and manifests that are pushed for each second of a measurement: peers differ, and so does what it takes. */
-const BLOBS = 100
-const MANIFESTS = 400
+/** Of pushes, which fill the disk, in seconds. */
+const LONGEST = 2
 
 /** What registries do, and koa and nginx where they can. */
 export function registryWorks(content: Content): Work[] {
@@ -85,32 +85,30 @@ export function registryWorks(content: Content): Work[] {
       by: REGISTRY_NAMES.filter(name => name !== 'distribution'),
       aims: [{ against: OTHERS, least: 5 }],
     }),
-    pushing('blob push 2 MiB, c8', 1, BLOBS, pushBlobs),
-    pushing('manifest push, c8', 2, MANIFESTS, pushManifests),
+    pushing('blob push 2 MiB, c8', [...REGISTRY_NAMES, DISK], 1, loadBlobs),
+    pushing('manifest push, c8', REGISTRY_NAMES, 2, loadManifests),
   ]
 }
 
 /** Into a new repository each time. */
 function pushing(
   title: string,
+  by: readonly string[],
   least: number,
-  perSecond: number,
-  push: (peer: Peer, repository: string, count: number) => Promise<number>,
+  load: (peer: Peer, repository: string, seconds: number) => Promise<Count>,
 ): Work {
   let pushes = 0
   return {
     title,
     unit: 'req/s',
-    by: REGISTRY_NAMES,
+    by,
     aims: [{ against: OTHERS, least }],
     measure: async (peer, seconds) => {
-      const requests = Math.round(perSecond * seconds)
       // What another one has left to the kernel to write is not to be paid for by who syncs.
       await run('sync', [])
-      return await figureOf(peer, 'req/s', async () => {
-        const seconds = await push(peer, `bench/push${pushes++}`, requests)
-        return { requests, bytes: 0, seconds }
-      })
+      return await figureOf(peer, 'req/s', () =>
+        load(peer, `bench/push${pushes++}`, Math.min(seconds, LONGEST)),
+      )
     },
   }
 }

@@ -15,17 +15,20 @@ export interface Load {
   readonly connections: number
   readonly seconds: number
   readonly headers?: Headers
-  /** A file of paths, to which a number is added: see wrk.lua. */
-  readonly paths?: string
+  /** What to ask for, see wrk.lua. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
-/** GET as often as wrk's one thread can. Throws where any answer is not as it should be. */
-export async function wrk(url: string, { connections, seconds, headers = {}, paths }: Load): Promise<Count> {
+/** Asks as often as wrk's one thread can, for the URL where `env` says nothing else. Throws where any answer is not as it should be. */
+export async function wrk(
+  url: string,
+  { connections, seconds, headers = {}, env = {} }: Load,
+): Promise<Count> {
   const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
   const { code, stdout, stderr } = await run(
     'wrk',
     ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '60s', '-s', SCRIPT, ...fields, url],
-    { env: { ...(paths !== undefined && { WRK_PATHS: paths }) } },
+    { env },
   )
   const line = stdout.toString().trimEnd().split('\n').at(-1) ?? ''
   if (code !== 0 || !line.startsWith('{'))
