@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { digestOf } from '../../src/oci/digest.ts'
 import { refusal } from '../support/refusal.ts'
-import { type CoreRegistry, registries, repo } from '../support/registry.ts'
+import { type CoreRegistry, openBlob, registries, repo } from '../support/registry.ts'
 
 describe('core/blobs', () => {
   const open = registries()
@@ -13,7 +13,7 @@ describe('core/blobs', () => {
   })
 
   const content = async (repository: string, of: string) =>
-    (await buffer((await registry.blobs.open(repo(repository), digestOf(of))).read())).toString()
+    (await buffer((await openBlob(registry, repo(repository), digestOf(of))).read())).toString()
 
   it('come back as they were pushed', async () => {
     const { digest } = await registry.pushBlob('a', 'abc')
@@ -30,7 +30,7 @@ describe('core/blobs', () => {
   it('of one repository are unknown to another, though they are stored', async () => {
     const { digest } = await registry.pushBlob('a', 'abc')
     expect(await refusal(registry.blobs.stat(repo('b'), digest))).to.equal('BLOB_UNKNOWN')
-    expect(await refusal(registry.blobs.open(repo('b'), digest))).to.equal('BLOB_UNKNOWN')
+    expect(await refusal(openBlob(registry, repo('b'), digest))).to.equal('BLOB_UNKNOWN')
     expect(await refusal(registry.blobs.delete(repo('b'), digest))).to.equal('BLOB_UNKNOWN')
   })
 
@@ -42,7 +42,7 @@ describe('core/blobs', () => {
   it('whose bytes are gone are unknown', async () => {
     const { digest } = await registry.pushBlob('a', 'gone soon')
     await registry.store.remove(digest)
-    expect(await refusal(registry.blobs.open(repo('a'), digest))).to.equal('BLOB_UNKNOWN')
+    expect(await refusal(openBlob(registry, repo('a'), digest))).to.equal('BLOB_UNKNOWN')
   })
 
   it('make no repository of their own', async () => {
@@ -109,7 +109,7 @@ describe('core/blobs', () => {
 
     it('leaves an open blob readable', async () => {
       const { digest } = await registry.pushBlob('a', 'abc')
-      const handle = await registry.blobs.open(repo('a'), digest)
+      const handle = await openBlob(registry, repo('a'), digest)
       await registry.blobs.delete(repo('a'), digest)
       expect((await buffer(handle.read())).toString()).to.equal('abc')
     })

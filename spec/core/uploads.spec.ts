@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { digestOf } from '../../src/oci/digest.ts'
 import { refusal } from '../support/refusal.ts'
-import { type CoreRegistry, once, registries, repo } from '../support/registry.ts'
+import { type CoreRegistry, once, openBlob, registries, repo } from '../support/registry.ts'
 
 const A = repo('a')
 const B = repo('b')
@@ -17,7 +17,7 @@ describe('core/uploads', () => {
     registry = await open()
   })
 
-  const content = async () => (await buffer((await registry.blobs.open(A, digest)).read())).toString()
+  const content = async () => (await buffer((await openBlob(registry, A, digest)).read())).toString()
 
   it('take a blob in one request', async () => {
     await registry.uploads.whole(A, once('abcdef'), digest)

@@ -18,6 +18,7 @@ import { SIGNATURE_ANNOTATION, SIGNATURE_TYPE } from '../../src/oci/plugin-artif
 import { examine } from '../../src/plugin/examine.ts'
 import { loadKeys } from '../../src/signature/keys.ts'
 import { Verifier } from '../../src/signature/verifier.ts'
+import type { BlobHandle } from '../../src/store/contract.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { type Database, watched } from './level.ts'
 import { EMPTY, type Located } from './oci.ts'
@@ -29,6 +30,15 @@ export const MIB = 1024 * 1024
 /** What a name or a tag stands for in these specs: checked once, so that they read as plain text. */
 export const repo = (name: string): Repository => parseRepository(name)
 export const tag = (name: string): Tag => parseTag(name)
+
+/** A blob of the repository, opened as handlers do. */
+export async function openBlob(
+  { blobs }: Registry,
+  repository: Repository,
+  digest: Digest,
+): Promise<BlobHandle> {
+  return await blobs.open(digest, await blobs.stat(repository, digest))
+}
 
 export interface CoreOptions {
   /** Files with public keys, as MEMFLOW_PUBLIC_KEY_FILE names them. */

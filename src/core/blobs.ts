@@ -30,10 +30,9 @@ export class Blobs {
     if ((await this.#parts.store.stat(digest))?.size !== size) throw unknown(digest)
   }
 
-  /** Throws `BLOB_UNKNOWN`. */
-  async open(repository: Repository, digest: Digest): Promise<BlobHandle> {
-    const link = await this.#parts.index.get(LINKS, repository, digest)
-    const handle = link && (await this.#parts.store.open(digest))
+  /** Opens a blob of that size, which a repository holds. Throws as `check`. */
+  async open(digest: Digest, size: number): Promise<BlobHandle> {
+    const handle = await this.#parts.store.open(digest, size)
     if (handle) return handle
     throw unknown(digest)
   }

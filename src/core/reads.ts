@@ -68,7 +68,7 @@ export class LocalReads implements Reads {
     const size = await this.#blobs.stat(repository, digest)
     return {
       size,
-      open: () => this.#blobs.open(repository, digest),
+      open: () => this.#blobs.open(digest, size),
       check: () => this.#blobs.check(digest, size),
     }
   }

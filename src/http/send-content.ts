@@ -40,8 +40,9 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
     return
   }
   const handle = await open()
+  const { bytes } = handle
   if (!range && size > 0 && isWanted(ctx, size)) {
-    ctx.body = await buffer(handle.read())
+    ctx.body = bytes ?? (await buffer(handle.read()))
     return
   }
   ctx.status = range ? 206 : 200
@@ -49,7 +50,9 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
   // Past Koa: a stream that fails must cut the connection, and Koa would leave it waiting.
   ctx.respond = false
   ctx.res.statusCode = ctx.status
-  if (length === 0) {
+  if (bytes) {
+    ctx.res.end(range ? bytes.subarray(range.start, range.end + 1) : bytes)
+  } else if (length === 0) {
     await handle.close()
     ctx.res.end()
   } else {

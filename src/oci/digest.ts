@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { RegistryError } from './errors.ts'
 
 /** The algorithms this registry accepts, image-spec descriptor.md#registered-algorithms, with their hex lengths. */
@@ -60,5 +60,5 @@ export class Hasher {
 
 /** The digest of bytes that are at hand whole. */
 export function digestOf(bytes: Uint8Array | string, algorithm: Algorithm = 'sha256'): Digest {
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` as Digest
+  return `${algorithm}:${hash(algorithm, bytes)}` as Digest
 }

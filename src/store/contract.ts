@@ -18,6 +18,8 @@ export interface ByteRange {
 /** An open blob: it stays readable when the blob is removed meanwhile. Close it, or read it to its end. */
 export interface BlobHandle {
   readonly size: number
+  /** All of them, where they are in memory already. */
+  readonly bytes?: Buffer
   /** The bytes, or those of a range inside the blob. Reading to the end, or destroying the stream, closes the handle. */
   read(range?: ByteRange): Readable
   close(): Promise<void>
@@ -74,8 +76,9 @@ export interface BlobStore {
   /**
    * Opens the blob. Bytes that leave the handle are those that the digest tells: a blob that is damaged is `undefined`,
    * or its stream fails with `BLOB_UNKNOWN` before its last byte; from then on it is absent until it is pushed again.
+   * `size`: what it should have in bytes, where that is known; a small one is then read whole at once.
    */
-  open(digest: Digest): Promise<BlobHandle | undefined>
+  open(digest: Digest, size?: number): Promise<BlobHandle | undefined>
   /** Opens a staged upload under an id of the caller's (`[a-z0-9-]{1,128}`), hashed on the way by `algorithm`. */
   begin(id: string, algorithm?: Algorithm): Promise<Upload>
   /** The staged upload of that id, also one from before a restart. */

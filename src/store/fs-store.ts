@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { errno, orAbsent } from '../lib/errno.ts'
+import { readWhole } from '../lib/whole-file.ts'
 import { type Algorithm, type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { BlobHandle, BlobInfo, BlobStore, Upload } from './contract.ts'
@@ -12,6 +13,7 @@ import { FsUpload } from './fs-upload.ts'
 import { type Damage, Inspector } from './inspector.ts'
 import { isUploadId, Layout } from './layout.ts'
 import { checkLayout } from './layout-version.ts'
+import { MOST_WHOLE, WholeBlob } from './whole-blob.ts'
 
 export interface FsStoreOptions {
   readonly fs?: Fs
@@ -64,16 +66,22 @@ export class FsBlobStore implements BlobStore {
     const stats = await orAbsent(this.#disk.fs.stat(this.#layout.blob(digest)))
     if (!stats) return undefined
     if (!this.#parts.inspector.knows(digest, stats)) {
-      const handle = await this.open(digest)
+      const handle = await this.open(digest, stats.size)
       if (!handle) return undefined
       await handle.close()
     }
     return infoOf(digest, stats)
   }
 
-  async open(digest: Digest): Promise<BlobHandle | undefined> {
-    const file = await orAbsent(this.#disk.fs.open(this.#layout.blob(digest), 'r'))
-    return file && (await FsBlob.of(digest, file, this.#parts.inspector))
+  async open(digest: Digest, size?: number): Promise<BlobHandle | undefined> {
+    const path = this.#layout.blob(digest)
+    const { inspector } = this.#parts
+    if (size !== undefined && size <= MOST_WHOLE) {
+      const whole = await orAbsent(readWhole(path, size))
+      if (whole) return WholeBlob.of(digest, whole, inspector)
+    }
+    const file = await orAbsent(this.#disk.fs.open(path, 'r'))
+    return file && (await FsBlob.of(digest, file, inspector))
   }
 
   async begin(id: string, algorithm: Algorithm = 'sha256'): Promise<Upload> {

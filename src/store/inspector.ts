@@ -47,11 +47,11 @@ export class Inspector {
     return this.#verified.has(digest, stats)
   }
 
-  /** Reads the file whole, now or with whoever is at it. False where it is damaged. */
-  verify(digest: Digest, file: FileHandle, stats: Stats): Promise<boolean> {
+  /** Reads the file whole, unless these are its bytes, now or with whoever is at it. False where it is damaged. */
+  verify(digest: Digest, file: FileHandle | Uint8Array, stats: Stats): Promise<boolean> {
     const key = `${digest} ${versionOf(stats)}`
     const going =
-      this.#going.get(key) ?? this.read(digest, file, stats).finally(() => this.#going.delete(key))
+      this.#going.get(key) ?? this.#judge(digest, file, stats).finally(() => this.#going.delete(key))
     this.#going.set(key, going)
     return going
   }
@@ -95,6 +95,11 @@ export class Inspector {
     } catch {
       // The blob is durable, whatever becomes of this.
     }
+  }
+
+  #judge(digest: Digest, file: FileHandle | Uint8Array, stats: Stats): Promise<boolean> {
+    if (!(file instanceof Uint8Array)) return this.read(digest, file, stats)
+    return this.#conclude(digest, stats, new Hasher(algorithmOf(digest)).update(file))
   }
 
   async #conclude(digest: Digest, stats: Stats, hasher: Hasher): Promise<boolean> {

@@ -17,7 +17,7 @@ import { Verifier } from '../../../src/signature/verifier.ts'
 import type { Upload } from '../../../src/store/contract.ts'
 import { ForwardClock } from '../../support/clock.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
-import { once, repo } from '../../support/registry.ts'
+import { once, openBlob, repo } from '../../support/registry.ts'
 import { tmpDir } from '../../support/tmp.ts'
 
 const GRACE = 3_600_000
@@ -264,7 +264,7 @@ async function assertLinks({ parts: { index, store } }: Ground): Promise<void> {
 async function assertWhole(ground: Ground): Promise<void> {
   await assertLinks(ground)
   for (const [repository, digest] of await references(ground)) {
-    const handle = await ground.registry.blobs.open(repo(repository), digest)
+    const handle = await openBlob(ground.registry, repo(repository), digest)
     expect(digestOf(await buffer(handle.read()))).to.equal(digest)
   }
 }

@@ -153,4 +153,24 @@ describe('http/oci/blobs', () => {
     expect(answer.headers['www-authenticate']).to.include('scope="repository:a/b:delete"')
     expect((await registry().ask('HEAD', path)).status).to.equal(200)
   })
+
+  it('a small one -> the same: whole, as often as it is asked for, its head, and in parts', async () => {
+    const small = bytes.subarray(0, 2000)
+    const blob = `/v2/a/b/blobs/${(await pushBlob(registry(), 'a/b', small)).digest}`
+    const { status, headers } = await registry().ask('HEAD', blob)
+    expect({ status, length: headers['content-length'] }).to.deep.equal({ status: 200, length: '2000' })
+    for (let i = 0; i < 4; i++) {
+      const { date: _, ...whole } = headers
+      const answer = await registry().ask('GET', blob)
+      expect(answer.headers).to.deep.include(whole)
+      expect(answer.bytes).to.deep.equal(small)
+      const part = await registry().ask('GET', blob, { headers: { range: `bytes=${i}-1999` } })
+      expect(part).to.include({ status: 206 })
+      expect(part.headers).to.include({
+        'content-length': `${2000 - i}`,
+        'content-range': `bytes ${i}-1999/2000`,
+      })
+      expect(part.bytes).to.deep.equal(small.subarray(i))
+    }
+  })
 })
