@@ -25,7 +25,7 @@ export class Discovery {
   }
 
   repositories(limit: number, after?: string): Promise<ListPage<string>> {
-    return this.#page(REPOSITORIES, [], limit, after, ([name]) => name)
+    return this.#names(REPOSITORIES, [], limit, after)
   }
 
   /** Throws `NAME_UNKNOWN`. */
@@ -33,7 +33,7 @@ export class Discovery {
     if (!(await this.#parts.index.get(REPOSITORIES, repository))) {
       throw new RegistryError('NAME_UNKNOWN', { detail: { name: repository } })
     }
-    return this.#page(TAGS, [repository], limit, after, ([, tag]) => tag)
+    return this.#names(TAGS, [repository], limit, after)
   }
 
   /** By digest; an unknown subject has none. */
@@ -43,37 +43,44 @@ export class Discovery {
     limit: number,
     { artifactType, after }: { artifactType?: string | undefined; after?: string | undefined },
   ): Promise<ListPage<Descriptor>> {
-    return artifactType === undefined
-      ? this.#page(REFERRERS, [repository, subject], limit, after, (_, row) => row)
-      : this.#page(REFERRERS_BY_TYPE, [repository, subject, artifactType], limit, after, (_, row) => row)
+    const { index } = this.#parts
+    return pageOf<Descriptor>(
+      artifactType === undefined
+        ? index.scan(REFERRERS, [repository, subject], { after })
+        : index.scan(REFERRERS_BY_TYPE, [repository, subject, artifactType], { after }),
+      limit,
+    )
   }
 
-  async #page<Key extends readonly string[], Row, Item>(
-    table: Table<Key, Row>,
+  /** What the keys end in: so little that it is read at once. */
+  async #names<Key extends readonly string[]>(
+    table: Table<Key, unknown>,
     parts: readonly string[],
     limit: number,
     after: string | undefined,
-    item: (key: Key, row: Row) => Item,
-  ): Promise<ListPage<Item>> {
-    return pageOf(this.#parts.index.scan(table, parts, { after }), limit, item)
+  ): Promise<ListPage<string>> {
+    if (limit === 0) return { items: [], next: undefined }
+    // One more than shown tells that there is a next page.
+    const entries = await this.#parts.index.page(table, parts, { after, limit: limit + 1 })
+    const items = entries.slice(0, limit).map(({ key }) => key.at(-1) as string)
+    return { items, next: entries.length > limit ? items.at(-1) : undefined }
   }
 }
 
 /** The page that these entries begin with. */
-export async function pageOf<Key extends readonly string[], Row, Item>(
-  entries: AsyncIterable<Entry<Key, Row>> | Iterable<Entry<Key, Row>>,
+export async function pageOf<Row>(
+  entries: AsyncIterable<Entry<readonly string[], Row>> | Iterable<Entry<readonly string[], Row>>,
   limit: number,
-  item: (key: Key, row: Row) => Item,
-): Promise<ListPage<Item>> {
+): Promise<ListPage<Row>> {
   if (limit === 0) return { items: [], next: undefined }
-  const items: Item[] = []
+  const items: Row[] = []
   let bytes = 0
   let last: string | undefined
   for await (const { key, row } of entries) {
     bytes += Buffer.byteLength(JSON.stringify(row)) + 1
     // One more than shown tells that there is a next page; one alone goes whatever its size.
     if (items.length === limit || (bytes > MAX_PAGE_BYTES && items.length > 0)) return { items, next: last }
-    items.push(item(key, row))
+    items.push(row)
     last = key.at(-1)
   }
   return { items, next: undefined }

@@ -8,8 +8,11 @@ import { unsealed, type Value } from './level-db.ts'
 /** LevelDB's own hold on one moment. */
 type Moment = ReturnType<Level['snapshot']>
 
-/** How many entries a scan reads ahead. */
-const STEP = 64
+/**
+ * How many entries are read at once. More is a little faster and takes much more memory: an iterator keeps what it read
+ * last, outside of the heap, until that is collected.
+ */
+const STEP = 32
 
 /** Hears of a row that is not what was written, by its encoded key. The row is left out, unless this throws. */
 type OnDamaged = (key: string) => void
@@ -27,12 +30,12 @@ export class LevelReader implements Reader {
   /** Under way while the files are being checked: what is found is right, what is not found may be damaged. Rejects where it is. */
   protected checking: Promise<void> | undefined
   readonly #db: Level<string, Value>
-  readonly #snapshot: Moment | undefined
+  readonly #options: ReturnType<typeof optionsFor>
   readonly #onDamaged: OnDamaged
 
   constructor(db: Level<string, Value>, { snapshot, onDamaged = refuse, checking }: LevelReaderOptions = {}) {
     this.#db = db
-    this.#snapshot = snapshot
+    this.#options = optionsFor(snapshot)
     this.#onDamaged = onDamaged
     this.checking = checking
   }
@@ -52,15 +55,11 @@ export class LevelReader implements Reader {
   async page<Key extends readonly string[], Row>(
     table: Table<Key, Row>,
     parts: readonly string[],
-    { limit = -1, ...scan }: Page = {},
+    page: Page = {},
   ): Promise<Entry<Key, Row>[]> {
-    if (this.checking) await this.checking
-    const range = keyRange(table.prefix, parts, scan)
-    const entries = await this.#db
-      .iterator({ ...range, limit, ...this.#options(table) })
-      .all()
-      .catch(explain)
-    return entries.flatMap(entry => this.#entry(table, entry))
+    const entries: Entry<Key, Row>[] = []
+    for await (const step of this.#steps(table, parts, page)) entries.push(...step)
+    return entries
   }
 
   async *scan<Key extends readonly string[], Row>(
@@ -68,13 +67,22 @@ export class LevelReader implements Reader {
     parts: readonly string[],
     scan: Scan = {},
   ): AsyncIterable<Entry<Key, Row>> {
+    for await (const step of this.#steps(table, parts, scan)) yield* step
+  }
+
+  async *#steps<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    { limit = Number.POSITIVE_INFINITY, ...scan }: Page,
+  ): AsyncIterable<Entry<Key, Row>[]> {
     if (this.checking) await this.checking
-    const iterator = this.#db.iterator({ ...keyRange(table.prefix, parts, scan), ...this.#options(table) })
+    const range = keyRange(table.prefix, parts, scan)
+    const iterator = this.#db.iterator({ ...range, ...this.#optionsOf(table), limit })
     try {
       while (true) {
-        const entries = await iterator.nextv(STEP).catch(explain)
-        if (entries.length === 0) return
-        for (const entry of entries) yield* this.#entry(table, entry)
+        const stored = await iterator.nextv(STEP).catch(explain)
+        if (stored.length === 0) return
+        yield stored.map(entry => this.#entry(table, entry)).filter(entry => entry !== undefined)
       }
     } finally {
       await iterator.close()
@@ -83,7 +91,7 @@ export class LevelReader implements Reader {
 
   #row<Row>(table: Table<readonly string[], Row>, key: string): Row | undefined {
     try {
-      return this.#decoded(table, key, this.#db.getSync(key, this.#options(table)))
+      return this.#decoded(table, key, this.#db.getSync(key, this.#optionsOf(table)))
     } catch (error) {
       return explain(error)
     }
@@ -92,9 +100,9 @@ export class LevelReader implements Reader {
   #entry<Key extends readonly string[], Row>(
     table: Table<Key, Row>,
     [key, stored]: [string, Value],
-  ): Entry<Key, Row>[] {
+  ): Entry<Key, Row> | undefined {
     const row = this.#decoded(table, key, stored)
-    return row === undefined ? [] : [{ key: decodeKey(key) as unknown as Key, row }]
+    return row === undefined ? undefined : { key: decodeKey(key) as unknown as Key, row }
   }
 
   #decoded<Row>(
@@ -109,9 +117,9 @@ export class LevelReader implements Reader {
     return undefined
   }
 
-  #options(table: Table<readonly string[], unknown>) {
+  #optionsOf({ encoding }: Table<readonly string[], unknown>) {
     if (this.damage) throw this.damage
-    return { ...encodingOf(table), snapshot: this.#snapshot }
+    return this.#options[encoding]
   }
 }
 
@@ -123,7 +131,16 @@ function explain(error: unknown): never {
   throw errno(error) === 'LEVEL_CORRUPTION' ? indexDamaged('the index', error) : error
 }
 
-/** How LevelDB is to hand out the values of the table, and to take them. */
+/** How LevelDB is to hand out rows. Made once and complete: of what is not, it makes a new one at each read. */
+function optionsFor(snapshot: Moment | undefined) {
+  const options = { keyEncoding: 'utf8', snapshot } as const
+  return {
+    json: { ...options, valueEncoding: 'utf8' },
+    bytes: { ...options, valueEncoding: 'view' },
+  } as const
+}
+
+/** How LevelDB is to take the values of the table. */
 export function encodingOf({ encoding }: Table<readonly string[], unknown>) {
   return encoding === 'bytes' ? { valueEncoding: 'view' as const } : { valueEncoding: 'utf8' as const }
 }

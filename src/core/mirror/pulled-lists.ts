@@ -87,6 +87,6 @@ export class PulledLists {
       .filter(({ digest }) => digest > after)
       .sort((a, b) => (a.digest < b.digest ? -1 : 1))
       .map(row => ({ key: [row.digest], row }))
-    return pageOf(entries, limit, (_, row) => row)
+    return pageOf(entries, limit)
   }
 }
