@@ -25,12 +25,12 @@ export class Overlay implements Reader {
     parts: readonly string[],
     { limit = Number.POSITIVE_INFINITY, ...scan }: Page = {},
   ): Promise<Entry<Key, Row>[]> {
-    const entries: Entry<Key, Row>[] = []
-    if (limit === 0) return entries
-    for await (const entry of this.scan(table, parts, scan)) {
-      if (entries.push(entry) >= limit) break
-    }
-    return entries
+    const changes = this.#within(table, parts, scan)
+    // Each change hides one row of the base at most.
+    const base = await this.#base.page(table, parts, { ...scan, limit: limit + changes.length })
+    const entries = base.flatMap(entry => [...upTo(entry, table, changes)])
+    for (const change of changes) entries.push(...shown<Key, Row>(change))
+    return entries.slice(0, limit)
   }
 
   async *scan<Key extends readonly string[], Row>(
@@ -38,31 +38,42 @@ export class Overlay implements Reader {
     parts: readonly string[],
     scan: Scan = {},
   ): AsyncIterable<Entry<Key, Row>> {
-    const changes = this.#within(keyRange(table.prefix, parts, scan))
-    let next = 0
-    for await (const entry of this.#base.scan(table, parts, scan)) {
-      const key = encodeKey(table.prefix, entry.key)
-      for (; next < changes.length && compare(changes[next], key) < 0; next++)
-        yield* shown<Key, Row>(changes[next])
-      if (!this.#ops.has(key)) yield entry
-    }
-    for (; next < changes.length; next++) yield* shown<Key, Row>(changes[next])
+    const changes = this.#within(table, parts, scan)
+    for await (const entry of this.#base.scan(table, parts, scan)) yield* upTo(entry, table, changes)
+    for (const change of changes) yield* shown<Key, Row>(change)
   }
 
   /** The changes between the bounds, in key order. */
-  #within({ gte, lt }: { gte: string; lt: string }): [string, Op][] {
-    return [...this.#ops]
-      .filter(([key]) => bytewise(key, gte) >= 0 && bytewise(key, lt) < 0)
-      .sort(([a], [b]) => bytewise(a, b))
+  #within(table: Table<readonly string[], unknown>, parts: readonly string[], scan: Scan): [string, Op][] {
+    const { gte, lt } = keyRange(table.prefix, parts, scan)
+    const stem = encodeKey(table.prefix, parts)
+    return (
+      [...this.#ops]
+        // Most are of other tables; this tells them apart without their bytes.
+        .filter(([key]) => key.startsWith(stem) && bytewise(key, gte) >= 0 && bytewise(key, lt) < 0)
+        .sort(([a], [b]) => bytewise(a, b))
+    )
   }
 }
 
-function compare(change: [string, Op] | undefined, key: string): number {
-  return change ? bytewise(change[0], key) : 1
+/** The changes before the entry, which are taken off, and the entry, or what it is changed to. */
+function* upTo<Key extends readonly string[], Row>(
+  entry: Entry<Key, Row>,
+  table: Table<Key, Row>,
+  changes: [string, Op][],
+): Iterable<Entry<Key, Row>> {
+  const key = encodeKey(table.prefix, entry.key)
+  for (let next = changes[0]; next; next = changes[0]) {
+    const order = bytewise(next[0], key)
+    if (order > 0) break
+    changes.shift()
+    yield* shown<Key, Row>(next)
+    // By the changes of the moment at which the base was asked: this one may have come into the base since.
+    if (order === 0) return
+  }
+  yield entry
 }
 
-function* shown<Key, Row>(change: [string, Op] | undefined): Iterable<Entry<Key, Row>> {
-  if (change && change[1].row !== undefined) {
-    yield { key: decodeKey(change[0]) as unknown as Key, row: change[1].row as Row }
-  }
+function* shown<Key, Row>([key, { row }]: [string, Op]): Iterable<Entry<Key, Row>> {
+  if (row !== undefined) yield { key: decodeKey(key) as unknown as Key, row: row as Row }
 }
