@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { takeChunk } from '../../src/lib/chunk-pool.ts'
 import { readShared, shared } from '../../src/lib/shared.ts'
 
 async function* chunks(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
@@ -10,6 +11,15 @@ describe('lib/shared', () => {
     const bytes = await readShared(chunks('ab', '', 'cde'), 5)
     expect(bytes.toString()).to.equal('abcde')
     expect(bytes.buffer).to.be.instanceOf(SharedArrayBuffer)
+  })
+
+  it('gives the chunks back', async () => {
+    const chunk = takeChunk()
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield chunk.subarray(0, 5)
+    }
+    await readShared(source(), 5)
+    expect(takeChunk().buffer).to.equal(chunk.buffer)
   })
 
   it('answers what came where that is less than was said', async () => {

@@ -1,10 +1,13 @@
-/** All bytes of the source, which are `size` or fewer, in memory that a thread can be given without a copy. */
+import { giveBack } from './chunk-pool.ts'
+
+/** All bytes of the source, which are `size` or fewer, in memory that a thread can be given without a copy. Takes the chunks over. */
 export async function readShared(source: AsyncIterable<Uint8Array>, size: number): Promise<Buffer> {
   const bytes = Buffer.from(new SharedArrayBuffer(size))
   let end = 0
   for await (const chunk of source) {
     bytes.set(chunk, end)
     end += chunk.length
+    giveBack(chunk)
   }
   return bytes.subarray(0, end)
 }
