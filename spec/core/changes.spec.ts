@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { changeRepositories } from '../../src/core/changes.ts'
+import { changePlugins, changeRepositories } from '../../src/core/changes.ts'
 import { openLevel, writeLevel } from '../../src/index/level-db.ts'
 import { LevelIndex } from '../../src/index/level-index.ts'
-import { TAGS } from '../../src/index/tables.ts'
+import { NAMES, TAGS } from '../../src/index/tables.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { refusal } from '../support/refusal.ts'
 import { registries, repo } from '../support/registry.ts'
@@ -28,6 +28,25 @@ describe('core/changes', () => {
     expect(seen).to.deep.equal([undefined, ...Array.from({ length: 19 }, (_, i) => digestOf(`${i}`))])
     expect(level.counts.batches).to.be.below(10)
     expect(await index.get(TAGS, 'a', 'v')).to.deep.equal(row('19'))
+  })
+
+  it('changes of plugins follow each other wherever they are, and share their writes', async () => {
+    const { index, level } = await open()
+    level.counts.batches = 0
+    const seen: (string | undefined)[] = []
+    const changes = Array.from({ length: 20 }, (_, i) =>
+      changePlugins(
+        index,
+        async () => [repo(`r${i}`)],
+        async batch => {
+          seen.push((await batch.get(NAMES, 'p'))?.description)
+          batch.put(NAMES, ['p'], { name: 'p', description: `${i}` })
+        },
+      ),
+    )
+    await Promise.all(changes)
+    expect(seen).to.deep.equal([undefined, ...Array.from({ length: 19 }, (_, i) => `${i}`)])
+    expect(level.counts.batches).to.be.below(10)
   })
 
   it('lists have what is on its way as well', async () => {

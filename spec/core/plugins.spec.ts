@@ -5,7 +5,7 @@ import type { PluginDescriptor } from '../../src/plugin/descriptor.ts'
 import { examine } from '../../src/plugin/examine.ts'
 import { type PluginFile, plugin } from '../support/plugins.ts'
 import { refusal } from '../support/refusal.ts'
-import { type CoreRegistry, once, registries, repo } from '../support/registry.ts'
+import { type CoreRegistry, once, openBlob, registries, repo } from '../support/registry.ts'
 import { signer } from '../support/signer.ts'
 
 const COREDUMP = plugin('libmemflow_coredump-0.2.0.x86_64.so')
@@ -81,7 +81,7 @@ describe('core/plugins', () => {
       expect(short).to.deep.include({ artifactType: 'application/vnd.memflow.plugin.v1' })
       expect(await registry.platforms('coredump', 'latest')).to.deep.equal({ 'linux/amd64': short.digest })
       const config = short.config as { digest: typeof digest }
-      const text = await buffer((await registry.blobs.open(repo('coredump'), config.digest)).read())
+      const text = await buffer((await openBlob(registry, repo('coredump'), config.digest)).read())
       expect(JSON.parse(text.toString())).to.deep.equal({ descriptors: COREDUMP.descriptors })
       expect(await registry.blobs.stat(repo('coredump'), digest)).to.equal(size)
     })
@@ -100,6 +100,15 @@ describe('core/plugins', () => {
       )
       expect(outcomes.filter(Boolean)).to.have.length(1)
       expect(await registry.listed('coredump')).to.have.length(1)
+    })
+
+    it('of the same by many at once tells nobody of it before it is there to read', async () => {
+      await Promise.all(
+        Array.from({ length: 5 }, async () => {
+          await registry.publish(COREDUMP.bytes)
+          expect((await registry.plugins.metadata(digest)).digest).to.equal(hexOf(digest))
+        }),
+      )
     })
 
     it('of many different at once lists them all', async () => {

@@ -13,22 +13,25 @@ export async function changeRepositories(
   repositories: readonly Repository[],
   work: (batch: Batch) => Promise<void>,
 ): Promise<void> {
-  const keys = repositories.map(repository => `repository ${repository}`)
-  // In an object, so that the lock is not held until it is durable.
-  const { applied } = await index.exclusive(keys, async () => {
-    const batch = new Batch(index)
-    await work(batch)
-    return { applied: batch.apply() }
-  })
+  const { applied } = await aloneIn(index, repositories, () => made(new Batch(index), work))
   await applied
 }
 
 /**
- * Alone among the changes of plugins, which reach over repositories: several can bring the same binary.
- * Taken before any repository's lock, never behind one.
+ * The same, and alone among the changes of plugins, which reach over repositories: several can bring the same binary.
+ * That lock is taken before any repository's, never behind one. What `repositories` and `work` ask of plugins they ask
+ * the batch as well.
  */
-export function amongPlugins<T>(index: Index, work: () => Promise<T>): Promise<T> {
-  return index.exclusive(['plugins'], work)
+export async function changePlugins(
+  index: Index,
+  repositories: (batch: Batch) => Promise<readonly Repository[]>,
+  work: (batch: Batch) => Promise<void>,
+): Promise<void> {
+  const { applied } = await index.exclusive(['plugins'], async () => {
+    const batch = new Batch(index)
+    return aloneIn(index, await repositories(batch), () => made(batch, work))
+  })
+  await applied
 }
 
 /**
@@ -54,4 +57,20 @@ export function withoutKeepers<T>(
 
 function bytesOf(digest: Digest): string {
   return `bytes ${digest}`
+}
+
+function aloneIn<T>(index: Index, repositories: readonly Repository[], work: () => Promise<T>): Promise<T> {
+  return index.exclusive(
+    repositories.map(repository => `repository ${repository}`),
+    work,
+  )
+}
+
+/** In an object, so that no lock is held until the change is durable. */
+async function made(
+  batch: Batch,
+  work: (batch: Batch) => Promise<void>,
+): Promise<{ applied: Promise<void> }> {
+  await work(batch)
+  return { applied: batch.apply() }
 }

@@ -10,12 +10,13 @@ import {
   TAGS,
 } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
-import type { Descriptor } from '../oci/manifest.ts'
+import type { Descriptor, Platform } from '../oci/manifest.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
 import type { Repository } from '../oci/name.ts'
 import { repositoryOf } from '../oci/name.ts'
 import {
   buildDescriptor,
+  buildsIn,
   composedIndex,
   composedTagsOf,
   PLATFORMS,
@@ -31,6 +32,9 @@ export interface Build {
   readonly manifest: Descriptor & { readonly digest: Digest }
   readonly claim: ClaimRow
 }
+
+/** The best build of each platform that has one. */
+type Builds = Map<string, Descriptor>
 
 /** Lets the composed tags of the repository choose among the builds in this manifest too. */
 export async function addBuild(batch: Batch, build: Build): Promise<void> {
@@ -49,17 +53,27 @@ export async function removeBuild(batch: Batch, build: Build): Promise<void> {
   if (!other) await removeComposed(batch, build.repository)
 }
 
-/** Makes the tag what the builds say, unless a user has pushed it. */
-export async function compose(batch: Batch, repository: Repository, tag: string): Promise<void> {
+/**
+ * Makes the tag what the builds say, unless a user has pushed it. Where it is composed already, only builds for these
+ * platforms have come or gone since.
+ */
+export async function compose(
+  batch: Batch,
+  repository: Repository,
+  tag: string,
+  changed: Iterable<string> = [],
+): Promise<void> {
   const current = await batch.get(TAGS, repository, tag)
   if (current && !current.composed) return
-  const builds: Descriptor[] = []
-  for (const platform of PLATFORMS) {
-    const [best] = await batch.page(BUILDS, [repository, tag, platform], { limit: 1 })
-    if (best) builds.push(best.row)
+  const composed = current && (await batch.get(MANIFEST_BYTES, repository, current.digest))
+  const best = composed ? byPlatform(buildsIn(composed)) : await bestBuilds(batch, repository, tag)
+  for (const platform of composed ? changed : []) {
+    const [build] = await batch.page(BUILDS, [repository, tag, platform], { limit: 1 })
+    if (build) best.set(platform, build.row)
+    else best.delete(platform)
   }
-  if (builds.length === 0) return unsetTag(batch, repository, tag)
-  const { bytes, descriptor } = composedIndex(builds)
+  if (best.size === 0) return unsetTag(batch, repository, tag)
+  const { bytes, descriptor } = composedIndex(PLATFORMS.flatMap(platform => best.get(platform) ?? []))
   const { digest } = descriptor
   if (current?.digest === digest) return
   // Not where it is what a user pushed.
@@ -84,8 +98,26 @@ function rowsOf({ repository, manifest, claim }: Build) {
 }
 
 async function composeAll(batch: Batch, build: Build): Promise<void> {
-  for (const scope of new Set(rowsOf(build).map(([key]) => key[1])))
-    await compose(batch, build.repository, scope)
+  const changed = new Map<string, Set<string>>()
+  for (const [[, tag, platform]] of rowsOf(build))
+    changed.set(tag, (changed.get(tag) ?? new Set()).add(platform))
+  for (const [tag, platforms] of changed) await compose(batch, build.repository, tag, platforms)
+}
+
+/** By going from the first build of a platform to the first of the next one, however many there are of each. */
+async function bestBuilds(batch: Batch, repository: Repository, tag: string): Promise<Builds> {
+  const builds: Descriptor[] = []
+  let after: string | undefined
+  while (true) {
+    const [best] = await batch.page(BUILDS, [repository, tag], { after, limit: 1 })
+    if (!best) return byPlatform(builds)
+    builds.push(best.row)
+    after = best.key[2]
+  }
+}
+
+function byPlatform(builds: readonly Descriptor[]): Builds {
+  return new Map(builds.map(build => [platformKey(build.platform as Platform), build]))
 }
 
 async function removeComposed(batch: Batch, repository: Repository): Promise<void> {

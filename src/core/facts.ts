@@ -1,16 +1,15 @@
 import type { Batch } from '../index/batch.ts'
-import { put } from '../index/contract.ts'
-import { CLAIMS, FACTS, type FactsRow } from '../index/tables.ts'
+import { CLAIMS, FACTS } from '../index/tables.ts'
 import { readShared } from '../lib/shared.ts'
 import type { Digest } from '../oci/digest.ts'
 import { PluginError } from '../plugin/error.ts'
 import { ANALYZER_VERSION, type BinaryFacts } from '../plugin/facts.ts'
-import { amongPlugins } from './changes.ts'
+import { changePlugins } from './changes.ts'
 import type { Parts } from './parts.ts'
 
 /** Part of a larger change: the facts of a binary that is being claimed. They go with its last claim, see `removeClaim`. */
 export function keepFacts(batch: Batch, binary: Digest, facts: BinaryFacts): void {
-  batch.put(FACTS, [binary], factsRow(facts))
+  batch.put(FACTS, [binary], { analyzer: ANALYZER_VERSION, facts })
 }
 
 /**
@@ -22,12 +21,16 @@ export async function factsOfBinary(parts: Parts, binary: Digest): Promise<Binar
   if (row?.analyzer === ANALYZER_VERSION) return row.facts
   const facts = await readFacts(parts, binary)
   if (!facts) return undefined
-  return amongPlugins(parts.index, async () => {
-    const [claim] = await parts.index.page(CLAIMS, [binary], { limit: 1 })
-    if (!claim) return undefined
-    await parts.index.apply([put(FACTS, [binary], factsRow(facts))])
-    return facts
-  })
+  let claimed = false
+  await changePlugins(
+    parts.index,
+    async () => [],
+    async batch => {
+      claimed = (await batch.page(CLAIMS, [binary], { limit: 1 })).length > 0
+      if (claimed) keepFacts(batch, binary, facts)
+    },
+  )
+  return claimed ? facts : undefined
 }
 
 /** The facts out of the binary's bytes, whatever is stored. */
@@ -41,8 +44,4 @@ async function readFacts({ store, analyzer }: Parts, binary: Digest): Promise<Bi
     if (error instanceof PluginError) return undefined
     throw error
   }
-}
-
-function factsRow(facts: BinaryFacts): FactsRow {
-  return { analyzer: ANALYZER_VERSION, facts }
 }

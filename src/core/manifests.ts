@@ -6,7 +6,7 @@ import { RegistryError } from '../oci/errors.ts'
 import { type Manifest, parseManifest } from '../oci/manifest.ts'
 import type { Repository, Tag } from '../oci/name.ts'
 import { signatureForSubject } from '../oci/plugin-artifact.ts'
-import { amongPlugins, changeRepositories, keepingBytes } from './changes.ts'
+import { changePlugins, changeRepositories, keepingBytes } from './changes.ts'
 import { compose } from './composed-tags.ts'
 import { loadManifest, type Pushed, putManifest, removeManifest } from './manifest-rows.ts'
 import { checkPush } from './mirror/mirrored.ts'
@@ -200,8 +200,8 @@ export class Manifests {
   /** One atomic change of a repository, and of the plugin listing where plugins are in it. */
   #change(repository: Repository, plugins: boolean, work: (batch: Batch) => Promise<void>): Promise<void> {
     const { index } = this.#parts
-    const change = () => changeRepositories(index, [repository], work)
-    return plugins ? amongPlugins(index, change) : change()
+    if (plugins) return changePlugins(index, async () => [repository], work)
+    return changeRepositories(index, [repository], work)
   }
 
   async #unknown(repository: Repository, reference: Reference): Promise<RegistryError> {

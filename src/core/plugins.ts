@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Batch } from '../index/batch.ts'
 import { CLAIMS, FILES, type FileRow, type VariantRow } from '../index/tables.ts'
 import { rfc3339 } from '../lib/clock.ts'
 import { limited } from '../lib/limited.ts'
@@ -12,7 +13,7 @@ import type { Examination } from '../plugin/examine.ts'
 import { ANALYZER_VERSION, type BinaryFacts } from '../plugin/facts.ts'
 import type { BlobHandle, Upload } from '../store/contract.ts'
 import { keepBlob } from './blobs.ts'
-import { amongPlugins, changeRepositories, keepingBytes } from './changes.ts'
+import { changePlugins, keepingBytes } from './changes.ts'
 import { type Compatibility, compatibleBuilds } from './compatible-builds.ts'
 import { factsOfBinary } from './facts.ts'
 import type { Host } from './host.ts'
@@ -45,7 +46,7 @@ export class Plugins {
   async metadata(digest: Digest): Promise<FileRow & { readonly size: number }> {
     const file = await this.#parts.index.get(FILES, hexOf(digest))
     if (file) return file
-    throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
+    throw unknown(digest)
   }
 
   /** The facts in the binary, see docs/analysis.md. Throws `PLUGIN_UNKNOWN`, also where they cannot be read. */
@@ -53,7 +54,7 @@ export class Plugins {
     await this.metadata(digest)
     const facts = await factsOfBinary(this.#parts, digest)
     if (facts) return { digest: hexOf(digest), analyzer: ANALYZER_VERSION, ...facts }
-    throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
+    throw unknown(digest)
   }
 
   /** Which builds of a plugin would be loaded there, see docs/compatibility.md. */
@@ -64,15 +65,15 @@ export class Plugins {
   /** Throws `PLUGIN_UNKNOWN` where the bytes of such a size are gone, though listed. */
   async check(digest: Digest, size: number): Promise<void> {
     if ((await this.#parts.store.stat(digest))?.size === size) return
-    throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
+    throw unknown(digest)
   }
 
   /** Throws `PLUGIN_UNKNOWN`. */
   async open(digest: Digest): Promise<BlobHandle> {
-    await this.metadata(digest)
-    const handle = await this.#parts.store.open(digest)
+    const { size } = await this.metadata(digest)
+    const handle = await this.#parts.store.open(digest, size)
     if (handle) return handle
-    throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
+    throw unknown(digest)
   }
 
   /** The binary whose digest begins with these digits. Throws `PLUGIN_UNKNOWN`, `BAD_REQUEST` where it is not the only one. */
@@ -110,29 +111,28 @@ export class Plugins {
     const { signature: kept } = judge(this.#parts, digest, signature)
     const bytes = await readShared(upload.read(), upload.size)
     const examination = await this.#parts.analyzer.examine(bytes)
-    return amongPlugins(this.#parts.index, async () => {
-      if (await this.#parts.index.get(FILES, hexOf(digest))) {
-        // The bytes all the same: those that are here may have been damaged.
-        await upload.commit(digest)
-        return false
-      }
-      await this.#publish(upload, { digest, size: upload.size, ...examination }, kept, createdThere)
-      return true
-    })
+    if (await this.#parts.index.get(FILES, hexOf(digest))) {
+      // The bytes all the same: those that are here may have been damaged.
+      await upload.commit(digest)
+      return false
+    }
+    return this.#publish(upload, { digest, size: upload.size, ...examination }, kept, createdThere)
   }
 
   /** Takes the binary out of every repository: all manifests that bring it. Throws `PLUGIN_UNKNOWN`. */
   async delete(digest: Digest): Promise<void> {
-    const { index } = this.#parts
-    await amongPlugins(index, async () => {
-      await this.metadata(digest)
-      const claims = await index.page(CLAIMS, [digest])
-      const repositories = claims.map(({ key }) => key[1] as Repository)
-      await changeRepositories(index, repositories, async batch => {
-        for (const { key } of claims)
+    const claims = (batch: Batch) => batch.page(CLAIMS, [digest])
+    await changePlugins(
+      this.#parts.index,
+      async batch => {
+        if (!(await batch.get(FILES, hexOf(digest)))) throw unknown(digest)
+        return (await claims(batch)).map(({ key }) => key[1] as Repository)
+      },
+      async batch => {
+        for (const { key } of await claims(batch))
           await this.#manifests.remove(batch, key[1] as Repository, key[2] as Digest)
-      })
-    })
+      },
+    )
   }
 
   async #publish(
@@ -140,7 +140,7 @@ export class Plugins {
     binary: { digest: Digest; size: number } & Examination,
     signature: string,
     createdThere: bigint | undefined,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { clock, index, mirrors, store } = this.#parts
     const created = rfc3339(createdThere ?? clock.now())
     const homes = new Map<Repository, { config: Document; manifest: Document }>()
@@ -150,21 +150,32 @@ export class Plugins {
     }
     const configs = [...homes.values()].map(({ config }) => config)
     const digests = [binary.digest, ...configs.map(({ descriptor }) => descriptor.digest)]
+    let first = true
+    const publish = async (batch: Batch) => {
+      const file = await batch.get(FILES, hexOf(binary.digest))
+      first = file === undefined
+      // Put again, so that nobody hears of it before it is durable: it has come just now.
+      if (file) return batch.put(FILES, [file.digest], file)
+      for (const [repository, { config, manifest }] of homes) {
+        // What a key vouches for may stand in a mirrored repository, where no tag leads to it.
+        if (createdThere === undefined) await checkPush(batch, mirrors, repository)
+        keepBlob(batch, repository, binary.digest, binary.size)
+        keepBlob(batch, repository, config.descriptor.digest, config.descriptor.size)
+        const { digest, mediaType } = manifest.descriptor
+        const pushed = { digest, bytes: manifest.bytes, manifest: parseManifest(manifest.bytes, mediaType) }
+        const found = { binary: binary.digest, ...binary, signature, bytes: undefined }
+        await this.#manifests.add(batch, repository, { pushed, found: [found] })
+      }
+    }
     await keepingBytes(index, digests, async () => {
       await upload.commit(binary.digest)
       for (const { bytes } of configs) await storeBytes(store, bytes)
-      await changeRepositories(index, [...homes.keys()], async batch => {
-        for (const [repository, { config, manifest }] of homes) {
-          // What a key vouches for may stand in a mirrored repository, where no tag leads to it.
-          if (createdThere === undefined) await checkPush(batch, mirrors, repository)
-          keepBlob(batch, repository, binary.digest, binary.size)
-          keepBlob(batch, repository, config.descriptor.digest, config.descriptor.size)
-          const { digest, mediaType } = manifest.descriptor
-          const pushed = { digest, bytes: manifest.bytes, manifest: parseManifest(manifest.bytes, mediaType) }
-          const found = { binary: binary.digest, ...binary, signature, bytes: undefined }
-          await this.#manifests.add(batch, repository, { pushed, found: [found] })
-        }
-      })
+      await changePlugins(index, async () => [...homes.keys()], publish)
     })
+    return first
   }
+}
+
+function unknown(digest: Digest): RegistryError {
+  return new RegistryError('PLUGIN_UNKNOWN', { detail: { digest } })
 }

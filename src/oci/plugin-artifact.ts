@@ -96,6 +96,11 @@ export function composedIndex(builds: readonly Descriptor[]): Document {
   })
 }
 
+/** What `composedIndex` has made an index of. */
+export function buildsIn(index: Uint8Array): readonly Descriptor[] {
+  return JSON.parse(Buffer.from(index).toString()).manifests
+}
+
 /** An entry of a composed index. Without a title: `oras pull` would write the manifest to a file of that name. */
 export function buildDescriptor(
   manifest: Descriptor,

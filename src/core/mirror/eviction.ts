@@ -1,7 +1,7 @@
 import { BINARIES, LINKS } from '../../index/tables.ts'
 import { Spells } from '../../lib/spells.ts'
 import { dropBlob } from '../blobs.ts'
-import { amongPlugins, changeRepositories } from '../changes.ts'
+import { changePlugins } from '../changes.ts'
 import type { Collector } from '../garbage/collector.ts'
 import { removeBytes } from '../garbage/free-bytes.ts'
 import type { Manifests } from '../manifests.ts'
@@ -115,8 +115,10 @@ export class Eviction {
   async #remove(item: MirroredItem, cutoff: number): Promise<boolean> {
     const { index } = this.#parts
     let removed = false
-    await amongPlugins(index, () =>
-      changeRepositories(index, item.repositories, async batch => {
+    await changePlugins(
+      index,
+      async () => item.repositories,
+      async batch => {
         const needed = await this.#content.lastNeed(batch, item)
         if (needed > cutoff) return this.#usage.assume(item.digest, needed)
         for (const repository of item.repositories) {
@@ -129,7 +131,7 @@ export class Eviction {
           dropBlob(batch, repository, item.digest)
           removed = true
         }
-      }),
+      },
     )
     if (removed && item.kind === 'blob') await removeBytes(this.#parts, item.digest)
     return removed
