@@ -14,7 +14,7 @@ const OTHERS = REGISTRY_NAMES.filter(name => name !== OURS)
 const ACCEPT = { accept: `${OCI_MANIFEST}, ${OCI_INDEX}` }
 
 /** Of pushes, which fill the disk, in seconds. */
-const LONGEST = 2
+const LONGEST = 1
 
 /** What registries do, and koa and nginx where they can. */
 export function registryWorks(content: Content): Work[] {
