@@ -29,37 +29,37 @@ const STEP = 500
 /** More than a disk needs to be busy: those that wait share a sync. */
 const CONNECTIONS = 32
 
-/** Pushes the tags `from` … `to` - 1, each on a manifest of its own. */
-export function pushTags(peer: Peer, from: number, to: number): Promise<void> {
-  return filling(peer, from, to, (client, n) => pushManifest(client, REPOSITORY, tagOf(n), manifestOf(n)))
+/** So many tags, each on a manifest of its own. */
+export function pushTags(peer: Peer, count: number): Promise<void> {
+  return filling(peer, 0, count, (client, n) => pushManifest(client, REPOSITORY, tagOf(n), manifestOf(n)))
 }
 
 /** Repositories of one tag. */
-export function pushRepositories(peer: Peer, from: number, to: number): Promise<void> {
-  return filling(peer, from, to, (client, n) => pushManifest(client, repositoryOf(n), 'v1', manifestOf(0)))
+export function pushRepositories(peer: Peer, count: number): Promise<void> {
+  return filling(peer, 0, count, (client, n) => pushManifest(client, repositoryOf(n), 'v1', manifestOf(0)))
 }
 
 /** Small blobs. */
-export function pushBlobs(peer: Peer, from: number, to: number): Promise<void> {
-  return filling(peer, from, to, async (client, n) => {
+export function pushBlobs(peer: Peer, count: number): Promise<void> {
+  return filling(peer, 0, count, async (client, n) => {
     const path = `/v2/${REPOSITORY}/blobs/uploads/?digest=${blobDigest(n)}`
     await client.expect(201, 'POST', path, { 'content-type': OCTET_STREAM }, [blobOf(n)])
   })
 }
 
-/** Publishes plugins over the REST API. */
-export function pushPlugins(peer: Peer, from: number, to: number): Promise<void> {
-  return filling(peer, from, to, (client, n) => publish(client, pluginOf(n)))
+/** Publishes so many plugins over the REST API; which ones begins with `from`. */
+export function pushPlugins(peer: Peer, from: number, count: number): Promise<void> {
+  return filling(peer, from, count, (client, n) => publish(client, pluginOf(n)))
 }
 
 /** Lists plugins without pushing them, which takes too long for so many; while nobody serves the storage. */
-export async function listPlugins(storage: string, from: number, to: number): Promise<void> {
+export async function listPlugins(storage: string, count: number): Promise<void> {
   await mkdir(storage, { recursive: true })
   const index = await new IndexFolder(storage).open(error => console.error(error))
   try {
-    for (let step = from; step < to; step += STEP) {
+    for (let step = 0; step < count; step += STEP) {
       const batch = new Batch(index)
-      for (let n = step; n < Math.min(to, step + STEP); n++) {
+      for (let n = step; n < Math.min(count, step + STEP); n++) {
         const created = BigInt(n)
         await addVariants(batch, listedOf(n), created)
       }
@@ -133,12 +133,12 @@ function versionOf(n: number): string {
 async function filling(
   { service, headers }: Peer,
   from: number,
-  to: number,
+  count: number,
   push: (client: Client, n: number) => Promise<void>,
 ): Promise<void> {
   const client = new Client(service.url, CONNECTIONS, headers)
   try {
-    const numbers = Array.from({ length: to - from }, (_, i) => from + i)
+    const numbers = Array.from({ length: count }, (_, i) => from + i)
     await inParallel(CONNECTIONS, numbers, n => push(client, n))
   } finally {
     client.close()

@@ -11,8 +11,8 @@ import { type Load, wrk } from './wrk.ts'
 const CONNECTIONS = 16
 const PAGE = 50
 const PLUGINS = 300
-/** Plugins that are pushed begin beyond those that are listed. */
-const MORE = 1_000_000
+/** Plugins that are pushed begin beyond those that are listed; none is pushed twice. */
+let unpushed = 1_000_000
 
 /** What there is more and more of. */
 export type Kind = 'tags' | 'repositories' | 'blobs' | 'plugins'
@@ -111,10 +111,11 @@ async function pushTags({ peer }: Site): Promise<Figure> {
   return await figureOf(peer, 'req/s', () => loadManifests(peer, stored.REPOSITORY, 1))
 }
 
-function pushPlugins({ peer, level }: Site): Promise<Figure> {
+function pushPlugins({ peer }: Site): Promise<Figure> {
   return figureOf(peer, 'req/s', async () => {
     const began = performance.now()
-    await stored.pushPlugins(peer, MORE + level, MORE + level + PLUGINS)
+    await stored.pushPlugins(peer, unpushed, PLUGINS)
+    unpushed += PLUGINS
     return { requests: PLUGINS, bytes: 0, seconds: (performance.now() - began) / 1000 }
   })
 }

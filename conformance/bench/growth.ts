@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import type { Figure } from './figure.ts'
+import { type Figure, medianFigure } from './figure.ts'
 import * as stored from './growth-content.ts'
-import { type Group, POINTS } from './growth-points.ts'
+import { type Group, type Kind, POINTS, type Site } from './growth-points.ts'
 import { startOurs } from './peers.ts'
 import { markdown, short } from './table.ts'
 
@@ -21,43 +21,56 @@ export interface Growth {
 
 export interface GrowthOptions {
   readonly levels: readonly number[]
+  readonly rounds: number
   /** Of each measurement. */
   readonly seconds: number
   /** Of titles and groups, `blob HEAD (cold)`: those that match are measured, and only what they need is stored. */
   readonly only: RegExp
 }
 
-/** Fills a registry up to each level, and measures there what reads and pushes cost. */
+/** Fills a registry for each level, and measures what reads and pushes cost, the registries one after the other. */
 export async function measureGrowth(
   folder: string,
-  { levels, seconds, only }: GrowthOptions,
+  { levels, rounds, seconds, only }: GrowthOptions,
 ): Promise<Growth> {
-  const storage = join(folder, 'growth')
   const points = POINTS.filter(({ title, group }) => only.test(`${title} (${group})`))
   const kinds = new Set(points.map(({ kind }) => kind))
-  const curves = points.map(({ group, title }): Curve => ({ group, title, figures: [] }))
-  let before = 0
-  for (const level of levels) {
-    if (kinds.has('plugins')) await stored.listPlugins(storage, before, level)
-    // Manifests without the blobs they name.
-    const peer = await startOurs(storage, { MEMFLOW_SPARSE_MANIFESTS: 'true' })
-    try {
-      if (kinds.has('tags')) await stored.pushTags(peer, before, level)
-      if (kinds.has('repositories')) await stored.pushRepositories(peer, before, level)
-      if (kinds.has('blobs')) await stored.pushBlobs(peer, before, level)
-      before = level
-      for (const [i, { title, group, measure }] of points.entries()) {
-        const figure = await measure({ peer, folder, level, seconds })
-        curves[i]?.figures.push(figure)
-        console.log(
-          `${level}: ${title} (${group}): ${short(figure.rate)} req/s, ${short(costOf(figure))} µs each`,
-        )
-      }
-    } finally {
-      await peer.service.stop()
+  const curves: Curve[] = []
+  const sites: Site[] = []
+  try {
+    for (const level of levels) {
+      const storage = join(folder, `growth-${level}`)
+      await fill(storage, level, kinds)
+      sites.push({ peer: await startOurs(storage), folder, level, seconds })
     }
+    for (const { group, title, measure } of points) {
+      const measured = new Map(sites.map((site): [Site, Figure[]] => [site, []]))
+      for (let round = 0; round < rounds; round++) {
+        for (const site of round % 2 ? sites.toReversed() : sites)
+          measured.get(site)?.push(await measure(site))
+      }
+      const curve = { group, title, figures: [...measured.values()].map(medianFigure) }
+      curves.push(curve)
+      const costs = curve.figures.map(figure => short(costOf(figure)))
+      console.log(`${title} (${group}): ${costs.join(', ')} µs each with ${levels.join(', ')} stored`)
+    }
+  } finally {
+    for (const { peer } of sites) await peer.service.stop()
   }
   return { levels, curves }
+}
+
+async function fill(storage: string, level: number, kinds: ReadonlySet<Kind>): Promise<void> {
+  if (kinds.has('plugins')) await stored.listPlugins(storage, level)
+  // Manifests without the blobs they name.
+  const peer = await startOurs(storage, { MEMFLOW_SPARSE_MANIFESTS: 'true' })
+  try {
+    if (kinds.has('tags')) await stored.pushTags(peer, level)
+    if (kinds.has('repositories')) await stored.pushRepositories(peer, level)
+    if (kinds.has('blobs')) await stored.pushBlobs(peer, level)
+  } finally {
+    await peer.service.stop()
+  }
 }
 
 /** µs of processor time for one, or of the clock where the other is not known. */

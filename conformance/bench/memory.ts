@@ -47,7 +47,7 @@ type Report = (title: string, value: number, most: number, unit?: Bound['unit'])
 async function many(folder: string, work: string, report: Report): Promise<void> {
   let peer = await startOurs(folder, SPARSE)
   try {
-    await pushTags(peer, 0, MANIFESTS)
+    await pushTags(peer, MANIFESTS)
     report('resident with 100,000 manifests, just pushed', megabytes(residentBytes(peer.service.pid)), 150)
     await peer.service.stop()
     peer = await startOurs(folder, SPARSE)

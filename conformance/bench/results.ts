@@ -29,7 +29,7 @@ const GROUPS: Readonly<Record<Group, { title: string; text: string }>> = {
   },
   pushes: {
     title: 'Pushes',
-    text: 'A thousand manifests over 8 connections and 300 plugins over 32, on top of what is stored, everything synced.',
+    text: 'Manifests over 8 connections for a second and 300 plugins over 32, in each round on top of what is stored, everything synced.',
   },
 }
 

@@ -56,9 +56,9 @@ try {
 }
 
 async function measure(): Promise<Results> {
-  if (values.growth) return { growth: await measureGrowth(folder, { levels: LEVELS, seconds, only }) }
   if (values.memory) return { memory: await measureMemory(folder) }
   const rounds = { rounds: Number(values.rounds), seconds, only }
+  if (values.growth) return { growth: await measureGrowth(folder, { levels: LEVELS, ...rounds }) }
   const registries = await measureRegistries(folder, rounds)
   const rest = await measureRest(folder, rounds, values.original)
   for (const rows of [registries, rest]) if (rows.length > 0) console.log(`\n${tableOf(rows)}`)

@@ -29,6 +29,7 @@ export async function measureShort(folder: string): Promise<string[]> {
   }
   const growth = await measureGrowth(folder, {
     levels: [100, 10_000],
+    rounds: 2,
     seconds: 1,
     only: /manifest GET by tag \(cold\)|manifest push/,
   })
