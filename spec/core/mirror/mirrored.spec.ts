@@ -11,6 +11,7 @@ import { plugin } from '../../support/plugins.ts'
 import { type CoreOptions, registries, repo, tag } from '../../support/registry.ts'
 import { everything } from '../../support/rows.ts'
 import { signer } from '../../support/signer.ts'
+import { without } from '../../support/upstream/faults.ts'
 
 describe('core: mirrored repositories', () => {
   const open = registries()
@@ -36,6 +37,14 @@ describe('core: mirrored repositories', () => {
     expect(await registry.names()).to.deep.equal(['coredump'])
     expect(await registry.rows(BUILDS)).to.deep.equal({})
     expect(await registry.tags('coredump')).to.deep.equal(['v1'])
+  })
+
+  it('a layer whose length the upstream does not say -> is searched for plugins as others are', async () => {
+    const { layer } = putArtifact(upstream, 'coredump', 'v1', coredump, signed)
+    upstream.fail('blob', without('content-length'))
+    const registry = await mirror()
+    await pull(registry, 'coredump', layer)
+    await expectClaimed(registry)
   })
 
   it('without public keys -> list nothing: nobody here has vouched for it', async () => {

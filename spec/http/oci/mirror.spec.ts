@@ -344,6 +344,8 @@ describe('http/oci: a mirror', () => {
       expect((await blob(both, layer)).status).to.equal(200)
       // It is kept behind the answer.
       while ((await both.mirror.staged()).length > 0) await new Promise(resolve => setTimeout(resolve, 5))
+      // Its file is noted as sound a moment later: what is read from here comes behind that.
+      expect((await blob(both, layer)).text).to.equal('a layer')
       await flip(blobFile(both.mirror.storage, layer), 0)
       expect((await blob(both, layer)).text).to.equal('a layer')
       expect(both.upstream.count('blob', 'GET')).to.equal(2)
