@@ -9,6 +9,13 @@ export interface Figure {
   readonly cpu?: number
 }
 
+/** What one of several has done. */
+export interface Turns {
+  readonly median: Figure
+  /** What that comes from. */
+  readonly rounds: readonly Figure[]
+}
+
 export type Unit = 'req/s' | 'MB/s'
 
 /** What the peer did in that load, and what it cost. */
@@ -22,8 +29,24 @@ export async function figureOf(peer: Peer, unit: Unit, load: () => Promise<Count
   return { rate: done / seconds, ...(cpu !== undefined && { cpu }) }
 }
 
+/**
+ * Measures each of them so many times, one after the other; each one's median. Whoever comes after the same one every
+ * time would pay for it every time, so that every other round goes the other way.
+ */
+export async function inTurns<T>(
+  all: readonly T[],
+  rounds: number,
+  measure: (one: T) => Promise<Figure>,
+): Promise<readonly Turns[]> {
+  const measured = new Map(all.map((one): [T, Figure[]] => [one, []]))
+  for (let round = 0; round < rounds; round++) {
+    for (const one of round % 2 ? all.toReversed() : all) measured.get(one)?.push(await measure(one))
+  }
+  return [...measured.values()].map(rounds => ({ median: medianFigure(rounds), rounds }))
+}
+
 /** The median of each number, each on its own. */
-export function medianFigure(figures: readonly Figure[]): Figure {
+function medianFigure(figures: readonly Figure[]): Figure {
   const cpu = figures.flatMap(({ cpu }) => cpu ?? [])
   return { rate: median(figures.map(({ rate }) => rate)), ...(cpu.length > 0 && { cpu: median(cpu) }) }
 }

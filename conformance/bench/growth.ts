@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Figure, medianFigure } from './figure.ts'
+import { type Figure, inTurns } from './figure.ts'
 import * as stored from './growth-content.ts'
 import { type Group, type Kind, POINTS, type Site } from './growth-points.ts'
 import { startOurs } from './peers.ts'
@@ -44,12 +44,8 @@ export async function measureGrowth(
       sites.push({ peer: await startOurs(storage), folder, level, seconds })
     }
     for (const { group, title, measure } of points) {
-      const measured = new Map(sites.map((site): [Site, Figure[]] => [site, []]))
-      for (let round = 0; round < rounds; round++) {
-        for (const site of round % 2 ? sites.toReversed() : sites)
-          measured.get(site)?.push(await measure(site))
-      }
-      const curve = { group, title, figures: [...measured.values()].map(medianFigure) }
+      const turns = await inTurns(sites, rounds, measure)
+      const curve = { group, title, figures: turns.map(({ median }) => median) }
       curves.push(curve)
       const costs = curve.figures.map(figure => short(costOf(figure)))
       console.log(`${title} (${group}): ${costs.join(', ')} µs each with ${levels.join(', ')} stored`)

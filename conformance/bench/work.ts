@@ -1,5 +1,5 @@
 import { Client, type Headers } from './client.ts'
-import { type Figure, figureOf, medianFigure, type Unit } from './figure.ts'
+import { type Figure, figureOf, inTurns, type Turns, type Unit } from './figure.ts'
 import type { Peer } from './peers.ts'
 import { wrk } from './wrk.ts'
 
@@ -73,20 +73,15 @@ export async function measureRows(
       // Whoever has just been started compiles and fills its caches meanwhile.
       await measure(peer, 1)
     }
-    const measured = new Map(able.map(({ name }): [string, Figure[]] => [name, []]))
-    for (let round = 0; round < rounds; round++) {
-      // Whoever comes after the same one every time would pay for it every time.
-      for (const peer of round % 2 ? able.toReversed() : able) {
-        measured.get(peer.name)?.push(await measure(peer, seconds))
-      }
-    }
-    const medians = [...measured].map(([name, figures]) => [name, medianFigure(figures)] as const)
+    const turns = await inTurns(able, rounds, peer => measure(peer, seconds))
+    const byName = <T>(part: (turn: Turns) => T) =>
+      Object.fromEntries(turns.map((turn, i) => [able[i]?.name, part(turn)]))
     const row: Row = {
       title,
       unit,
       aims,
-      figures: Object.fromEntries(medians),
-      rounds: Object.fromEntries(measured),
+      figures: byName(({ median }) => median),
+      rounds: byName(({ rounds }) => rounds),
     }
     onRow(row)
     rows.push(row)
