@@ -121,16 +121,20 @@ export class Plugins {
 
   /** Takes the binary out of every repository: all manifests that bring it. Throws `PLUGIN_UNKNOWN`. */
   async delete(digest: Digest): Promise<void> {
-    const claims = (batch: Batch) => batch.page(CLAIMS, [digest])
+    let claims: { repository: Repository; manifest: Digest }[] = []
     await changePlugins(
       this.#parts.index,
       async batch => {
         if (!(await batch.get(FILES, hexOf(digest)))) throw unknown(digest)
-        return (await claims(batch)).map(({ key }) => key[1] as Repository)
+        claims = (await batch.page(CLAIMS, [digest])).map(({ key }) => ({
+          repository: key[1] as Repository,
+          manifest: key[2] as Digest,
+        }))
+        return claims.map(({ repository }) => repository)
       },
       async batch => {
-        for (const { key } of await claims(batch))
-          await this.#manifests.remove(batch, key[1] as Repository, key[2] as Digest)
+        for (const { repository, manifest } of claims)
+          await this.#manifests.remove(batch, repository, manifest)
       },
     )
   }
