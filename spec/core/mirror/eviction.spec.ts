@@ -53,6 +53,18 @@ describe('core: eviction', () => {
   const image = (name: string, kib: number, more: object = {}) =>
     putArtifact(upstream, name, 'v1', Buffer.alloc(kib * KIB, name), more)
 
+  /** A mirror of so many KiB that has pulled an image of 40 KiB by each name, and their layers. */
+  const pulled = async (limit: number, names: readonly string[]) => {
+    const registry = await mirror(limit)
+    const layers: Digest[] = []
+    for (const name of names) {
+      const { layer } = image(name, 40)
+      await pull(registry, name, layer)
+      layers.push(layer)
+    }
+    return { registry, layers }
+  }
+
   const read = async ({ reads }: CoreRegistry, name: string, layer: Digest) => {
     const blob = await reads.blob(repo(name), layer, 'bytes')
     return buffer((await blob.open()).read())
@@ -117,11 +129,7 @@ describe('core: eviction', () => {
   })
 
   it('an image whose manifest alone is asked for -> stays with its layers', async () => {
-    const [a, b, c] = [image('a', 40), image('b', 40), image('c', 40)]
-    const registry = await mirror(100)
-    await pull(registry, 'a', a.layer)
-    await pull(registry, 'b', b.layer)
-    await pull(registry, 'c', c.layer)
+    const { registry } = await pulled(100, ['a', 'b', 'c'])
     clock.pass(HOUR)
     await pull(registry, 'a')
     await pull(registry, 'c')
@@ -153,10 +161,7 @@ describe('core: eviction', () => {
   })
 
   it('what was used within the last half hour -> stays, however much there is', async () => {
-    const [a, b] = [image('a', 40), image('b', 40)]
-    const registry = await mirror(50)
-    await pull(registry, 'a', a.layer)
-    await pull(registry, 'b', b.layer)
+    const { registry } = await pulled(50, ['a', 'b'])
     clock.pass(HOUR / 4)
     expect(await registry.eviction.run()).to.include({ blobs: 0, manifests: 0 })
     expect(await registry.eviction.run()).to.equal(undefined)
@@ -167,10 +172,7 @@ describe('core: eviction', () => {
   })
 
   it('what comes into use while it is about to go -> stays', async () => {
-    const [a, b] = [image('a', 40), image('b', 40)]
-    const registry = await mirror(50)
-    await pull(registry, 'a', a.layer)
-    await pull(registry, 'b', b.layer)
+    const { registry } = await pulled(50, ['a', 'b'])
     clock.pass(HOUR)
     const verify = registry.index.verify.bind(registry.index)
     registry.index.verify = async () => {
@@ -214,14 +216,11 @@ describe('core: eviction', () => {
   })
 
   it('after a restart -> still knows what was used', async () => {
-    const [a, b, c] = [image('a', 40), image('b', 40), image('c', 40)]
-    const first = await mirror(100)
-    await pull(first, 'a', a.layer)
-    await pull(first, 'b', b.layer)
-    await pull(first, 'c', c.layer)
+    const { registry: first, layers } = await pulled(100, ['a', 'b', 'c'])
+    const [a, , c] = layers as [Digest, Digest, Digest]
     clock.pass(HOUR)
-    await read(first, 'a', a.layer)
-    await read(first, 'c', c.layer)
+    await read(first, 'a', a)
+    await read(first, 'c', c)
     await first.eviction.run()
     clock.pass(HOUR)
     const second = await restarted(first, 90)
