@@ -18,9 +18,12 @@ export function watched(database: Database): {
   }
   /** Makes every batch fail, until it is undefined. */
   readonly fail: (error: Error | undefined) => void
+  /** Runs once, before the next batch. */
+  readonly before: (work: () => Promise<void> | void) => void
 } {
   const counts = { entries: 0, open: 0, batches: 0, unsynced: 0 }
   let failure: Error | undefined
+  let first: (() => Promise<void> | void) | undefined
 
   const members: Record<string, unknown> = {
     iterator: (options: Parameters<Database['iterator']>[0]) => {
@@ -42,6 +45,9 @@ export function watched(database: Database): {
       counts.batches++
       if (!options.sync) counts.unsynced++
       if (failure) throw failure
+      const work = first
+      first = undefined
+      await work?.()
       await database.batch(operations, options)
     },
   }
@@ -56,6 +62,9 @@ export function watched(database: Database): {
     counts,
     fail: error => {
       failure = error
+    },
+    before: work => {
+      first = work
     },
   }
 }

@@ -18,7 +18,7 @@ export class Blobs {
 
   /** Size in bytes. Who asks may leave out pushing the blob, so it is kept for a while. Throws `BLOB_UNKNOWN`. */
   async stat(repository: Repository, digest: Digest): Promise<number> {
-    const link = await this.#parts.index.get(LINKS, repository, digest)
+    const link = await this.#link(repository, digest)
     // A storage that takes no writes loses no blobs either.
     const needed = link?.unused ? await this.#need(repository, digest).catch(() => link) : link
     if (needed) return needed.size
@@ -65,7 +65,7 @@ export class Blobs {
   /** Notes that the repository holds the blob, and that somebody needs it. Inside of `keepingBytes`, once they are durable. */
   async keep(repository: Repository, digest: Digest, size: number): Promise<void> {
     const { index } = this.#parts
-    const link = await index.get(LINKS, repository, digest)
+    const link = await this.#link(repository, digest)
     if (link && !link.unused) return
     const hold = async (batch: Batch) => keepBlob(batch, repository, digest, size)
     // A link that is noted as unused may go at any moment, and not behind our back; a new one is nobody else's.
@@ -73,6 +73,15 @@ export class Blobs {
     const batch = new Batch(index)
     await hold(batch)
     await batch.apply()
+  }
+
+  /** The durable link. Its note may be on its way: a grace period begins when it is noted, not when that is durable. */
+  async #link(repository: Repository, digest: Digest): Promise<LinkRow | undefined> {
+    const { index } = this.#parts
+    const link = await index.get(LINKS, repository, digest)
+    if (!link || link.unused) return link
+    const latest = await index.latest.get(LINKS, repository, digest)
+    return latest?.unused ? latest : link
   }
 
   /** Takes garbage collection's note off the link, if that is still there. */

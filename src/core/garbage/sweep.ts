@@ -91,6 +91,7 @@ export class Sweep {
   ): Promise<void> {
     const gone: Garbage[] = []
     await this.#change(repository, async batch => {
+      const noted: [digest: string, Row][] = []
       for (const digest of digests) {
         const row = await batch.get(rule.table, repository, digest)
         if (!row || (await rule.isNeeded(batch, repository, digest))) continue
@@ -99,10 +100,12 @@ export class Sweep {
           gone.push({ kind: rule.kind, repository, digest })
         } else {
           this.#swept.waiting++
-          if (row.unused === undefined)
-            batch.put(rule.table, [repository, digest], { ...row, unused: this.#now.toString() })
+          if (row.unused === undefined) noted.push([digest, row])
         }
       }
+      // Not the time at which the pass began: whoever asked for a blob since then has the whole grace period.
+      const unused = this.#parts.clock.now().toString()
+      for (const [digest, row] of noted) batch.put(rule.table, [repository, digest], { ...row, unused })
     })
     for (const garbage of gone) {
       const { kind, digest = '' } = garbage
