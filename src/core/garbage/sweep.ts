@@ -45,7 +45,8 @@ export interface SweepOptions {
 export class Sweep {
   readonly #parts: GarbageParts
   readonly #options: SweepOptions
-  readonly #now: bigint
+  /** What was of no use before then goes; in nanoseconds. */
+  readonly #graceBegan: bigint
   readonly #spells: Spells
   /** Holders that a dry run would have taken from a blob before it comes to the blobs. */
   readonly #lost = new Map<string, number>()
@@ -60,7 +61,7 @@ export class Sweep {
   constructor(parts: GarbageParts, options: SweepOptions) {
     this.#parts = parts
     this.#options = options
-    this.#now = parts.clock.now()
+    this.#graceBegan = parts.clock.now() - BigInt(parts.policy.gcGrace) * 1_000_000n
     this.#spells = new Spells(options.gentle === true, options.signal)
   }
 
@@ -103,7 +104,7 @@ export class Sweep {
           if (row.unused === undefined) noted.push([digest, row])
         }
       }
-      // Not the time at which the pass began: whoever asked for a blob since then has the whole grace period.
+      // Only now, when whoever asks sees the notes: who asked before that has the whole grace period.
       const unused = this.#parts.clock.now().toString()
       for (const [digest, row] of noted) batch.put(rule.table, [repository, digest], { ...row, unused })
     })
@@ -152,11 +153,6 @@ export class Sweep {
     this.#swept.gone[garbage.kind]++
     this.#swept.bytes += garbage.size ?? 0
     await this.#options.onGarbage?.(garbage)
-  }
-
-  /** What was of no use before then goes. */
-  get #graceBegan(): bigint {
-    return this.#now - BigInt(this.#parts.policy.gcGrace) * 1_000_000n
   }
 }
 
