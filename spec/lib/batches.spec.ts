@@ -2,18 +2,36 @@ import { expect } from 'chai'
 import { batches } from '../../src/lib/batches.ts'
 
 describe('lib/batches', () => {
-  const gather = async (sizes: number[], size: number) => {
+  const gather = async (sizes: number[], size: number, from = 0) => {
     const result: number[][] = []
-    for await (const batch of batches(chunks(sizes), size)) result.push(batch.map(chunk => chunk.length))
+    for await (const batch of batches(chunks(sizes), size, { from }))
+      result.push(batch.map(chunk => chunk.length))
     return result
   }
 
   it('gathers small chunks up to the size', async () => {
-    expect(await gather([1, 2, 3, 4], 3)).to.deep.equal([[1, 2], [3], [4]])
+    expect(await gather([1, 2, 3, 1, 1], 3)).to.deep.equal([[1, 2], [3], [1, 1]])
   })
 
-  it('passes a large chunk on as it is', async () => {
-    expect(await gather([10, 1], 3)).to.deep.equal([[10], [1]])
+  it('cuts a chunk at each multiple of the size', async () => {
+    expect(await gather([2, 8, 1], 3)).to.deep.equal([[2, 1], [3], [3], [1, 1]])
+  })
+
+  it('counts from where the first chunk stands', async () => {
+    expect(await gather([2, 2, 2], 4, 3)).to.deep.equal([[1], [1, 2, 1], [1]])
+    expect(await gather([2, 2, 2], 4, 8)).to.deep.equal([[2, 2], [2]])
+  })
+
+  it('gives every byte in its order', async () => {
+    const bytes = Buffer.from('the bytes of the chunks')
+    const source = async function* () {
+      yield bytes.subarray(0, 1)
+      yield bytes.subarray(1, 17)
+      yield bytes.subarray(17)
+    }
+    const result: Uint8Array[] = []
+    for await (const batch of batches(source(), 4, { from: 1 })) result.push(...batch)
+    expect(Buffer.concat(result).toString()).to.equal('the bytes of the chunks')
   })
 
   it('gives nothing for nothing', async () => {
@@ -52,7 +70,7 @@ describe('lib/batches', () => {
       yield new Uint8Array(3)
     }
     const result: number[][] = []
-    for await (const batch of batches(source(), 100, 10)) {
+    for await (const batch of batches(source(), 100, { patience: 10 })) {
       result.push(batch.map(chunk => chunk.length))
       go()
     }
@@ -68,7 +86,7 @@ describe('lib/batches', () => {
     }
     const seen: number[] = []
     const failure = await (async () => {
-      for await (const batch of batches(source(), 100, 5)) seen.push(batch.length)
+      for await (const batch of batches(source(), 100, { patience: 5 })) seen.push(batch.length)
     })().catch(error => error)
     expect(seen).to.deep.equal([1])
     expect(failure).to.have.property('message', 'broken')
@@ -76,7 +94,7 @@ describe('lib/batches', () => {
 
   it('ends a source with pauses when its reader leaves', async () => {
     const source = chunks([5, 5, 5])
-    for await (const _ of batches(source, 3, 10)) break
+    for await (const _ of batches(source, 3, { patience: 10 })) break
     expect(await source.next()).to.deep.equal({ value: undefined, done: true })
   })
 

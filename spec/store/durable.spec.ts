@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { expect } from 'chai'
 import { digestOf, hexOf } from '../../src/oci/digest.ts'
+import { BLOCK } from '../../src/store/direct-writer.ts'
 import { DurableDisk } from '../../src/store/durable.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { body, content, push } from '../contracts/blob-store.ts'
@@ -37,6 +38,9 @@ describe('store/durable', () => {
       await upload.append(body(bytes), { max })
       await upload.commit(digest)
       expect(changes()).to.deep.equal([
+        // Two blocks, and what is behind them.
+        'writev uploads/x',
+        'writev uploads/x',
         'writev uploads/x',
         'datasync uploads/x',
         `rename uploads/x ${shard}/${hexOf(digest)}`,
@@ -112,8 +116,9 @@ describe('store/durable', () => {
       await refusal(upload.append(body(bytes), { max }))
       faulty.heal()
       const resumed = await store.resume('x')
-      expect(resumed?.size).to.equal(650_000)
-      await resumed?.append(body(bytes.subarray(650_000)), { at: 650_000, max })
+      const half = BLOCK / 2
+      expect(resumed?.size).to.equal(half)
+      await resumed?.append(body(bytes.subarray(half)), { at: half, max })
       await resumed?.commit(digest)
       expect(await content(store, digest)).to.deep.equal(bytes)
     })

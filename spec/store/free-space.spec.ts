@@ -1,6 +1,7 @@
 import * as nodeFs from 'node:fs/promises'
 import { expect } from 'chai'
 import { digestOf } from '../../src/oci/digest.ts'
+import { BLOCK } from '../../src/store/direct-writer.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { body, content, push } from '../contracts/blob-store.ts'
 import { refusal } from '../support/refusal.ts'
@@ -63,7 +64,7 @@ describe('store/free-space', () => {
 
   it('that gets less while an upload goes on -> the upload stops there and can go on later', async () => {
     const upload = await store.begin('long')
-    const part = Buffer.alloc(600_000, 'x')
+    const part = Buffer.alloc(BLOCK, 'x')
     const long = async function* () {
       yield part
       free = 0
@@ -71,10 +72,10 @@ describe('store/free-space', () => {
       yield part
     }
     expect(await refusal(upload.append(long(), { max }))).to.equal('STORAGE_FULL')
-    expect(upload.size).to.equal(600_000)
+    expect(upload.size).to.equal(BLOCK)
     free = 8192
     await aWhile()
-    await upload.append(body(part), { at: 600_000, max })
+    await upload.append(body(part), { at: BLOCK, max })
     await upload.commit(digestOf(Buffer.concat([part, part])))
   })
 

@@ -2,7 +2,7 @@ import * as nodeFs from 'node:fs/promises'
 import { relative } from 'node:path'
 import type { Fs } from '../../src/store/durable.ts'
 
-export type Code = 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS'
+export type Code = 'EINVAL' | 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS'
 
 /** Has a code for a call that is to fail, also by what was given to it. */
 type Chooser = (call: string, args: readonly unknown[]) => Code | undefined

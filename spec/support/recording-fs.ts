@@ -28,16 +28,20 @@ export class RecordingFs {
     this.medium = new Medium(image)
     this.fs = {
       ...nodeFs,
-      open: (path, flags, mode) => this.#open(String(path), String(flags), mode),
+      open: (path, flags = 'r', mode) => this.#open(String(path), flags, mode),
       mkdir: ((path: string, options: { mode: number }) => this.#mkdir(path, options)) as Fs['mkdir'],
       rename: (from, to) => this.#rename(String(from), String(to)),
       unlink: path => this.#unlink(String(path)),
     }
   }
 
-  async #open(path: string, flags: string, mode: Parameters<Fs['open']>[2]): Promise<nodeFs.FileHandle> {
+  async #open(
+    path: string,
+    flags: string | number,
+    mode: Parameters<Fs['open']>[2],
+  ): Promise<nodeFs.FileHandle> {
     const at = this.#below(path)
-    if (!flags.startsWith('w')) return this.#watch(await nodeFs.open(path, flags, mode), at)
+    if (!String(flags).startsWith('w')) return this.#watch(await nodeFs.open(path, flags, mode), at)
     const handle = await this.#change(
       `open ${at}`,
       () => nodeFs.open(path, flags, mode),

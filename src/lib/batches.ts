@@ -1,33 +1,47 @@
 /** Tiny chunks cost more than their bytes, and the kernel takes no longer list in one writev (IOV_MAX). */
 const MOST_CHUNKS = 1024
 
+export interface BatchOptions {
+  /** Where the first chunk stands, in bytes. */
+  readonly from?: number
+  /** For how long the source may be silent before what it gave goes out, in milliseconds. */
+  readonly patience?: number
+}
+
 /**
- * The chunks of the source gathered to lists of about `size` bytes, so that many small ones cost one write.
- * A list goes out as well when the source is silent for `patience` milliseconds.
+ * The chunks of the source gathered to lists, so that many small ones cost one write. A list ends at each multiple of
+ * `size` bytes; earlier where there are very many chunks, where the source is silent, and at its end.
  * Where the source breaks off, what it gave comes first, then its error.
  */
 export async function* batches(
   source: AsyncIterable<Uint8Array>,
   size: number,
-  patience = Number.POSITIVE_INFINITY,
+  { from = 0, patience = Number.POSITIVE_INFINITY }: BatchOptions = {},
 ): AsyncGenerator<Uint8Array[]> {
   let batch: Uint8Array[] = []
-  let bytes = 0
+  let room = size - (from % size)
   const chunks = patience === Number.POSITIVE_INFINITY ? source : withPauses(source, patience)
   try {
     for await (const chunk of chunks) {
-      if (chunk) batch.push(chunk)
-      bytes += chunk?.length ?? 0
-      if (bytes === 0 || (chunk && bytes < size && batch.length < MOST_CHUNKS)) continue
+      for (let rest = chunk; rest && rest.length > 0; ) {
+        const piece = rest.length > room ? rest.subarray(0, room) : rest
+        rest = rest.subarray(piece.length)
+        room -= piece.length
+        batch.push(piece)
+        if (room > 0 && batch.length < MOST_CHUNKS) continue
+        yield batch
+        batch = []
+        room ||= size
+      }
+      if (chunk || batch.length === 0) continue
       yield batch
       batch = []
-      bytes = 0
     }
   } catch (error) {
-    if (bytes > 0) yield batch
+    if (batch.length > 0) yield batch
     throw error
   }
-  if (bytes > 0) yield batch
+  if (batch.length > 0) yield batch
 }
 
 /** The chunks of the source, and undefined each time it is silent for so long, in milliseconds. */

@@ -8,12 +8,10 @@ import { writeAll } from '../lib/write-all.ts'
 import { type Algorithm, algorithmOf, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { AppendOptions, BlobHandle, BlobInfo, Upload } from './contract.ts'
+import { BLOCK, DirectWriter } from './direct-writer.ts'
 import { writeError } from './durable.ts'
 import type { FsParts } from './fs-parts.ts'
 import { StagedHash } from './staged-hash.ts'
-
-/** One write. Larger ones are no faster, and this much of each upload under way is in memory. */
-const BATCH = 512 * 1024
 
 /** A body that is silent for so long makes those wait who read along, in milliseconds. */
 const PAUSE = 10
@@ -62,12 +60,14 @@ export class FsUpload implements Upload {
     return this.#alone(async file => {
       this.#parts.disk.assertWritable()
       if (at !== undefined && at !== this.#size) throw this.#outOfOrder()
-      const patience = onStaged ? PAUSE : undefined
       let end = this.#size
+      // Who reads along finds what was just written in the page cache.
+      const direct = onStaged ? undefined : new DirectWriter(this.#parts.disk.fs, this.#path)
+      const options = onStaged ? { from: end, patience: PAUSE } : { from: end }
       try {
-        for await (const batch of batches(limited(body, max - end, tooLarge), BATCH, patience)) {
+        for await (const batch of batches(limited(body, max - end, tooLarge), BLOCK, options)) {
           await this.#parts.space.assert()
-          end = await this.#write(file, batch, end)
+          end = await this.#write(file, batch, end, direct)
           onStaged?.(end)
         }
       } catch (error) {
@@ -78,6 +78,7 @@ export class FsUpload implements Upload {
         throw error
       } finally {
         this.#size = end
+        await direct?.close()
       }
     })
   }
@@ -132,11 +133,26 @@ export class FsUpload implements Upload {
     this.#forget()
   }
 
-  /** Writes the batch at that position and answers where it ends; hashes it while the kernel copies it. */
-  async #write(file: FileHandle, batch: readonly Uint8Array[], position: number): Promise<number> {
-    const written = writeAll(file, batch, position)
+  /** Writes the batch at that position and answers where it ends; hashes it meanwhile. */
+  async #write(
+    file: FileHandle,
+    batch: readonly Uint8Array[],
+    position: number,
+    direct?: DirectWriter,
+  ): Promise<number> {
+    const written = this.#put(file, batch, position, direct)
     this.#hash.update(batch, position)
     return await written
+  }
+
+  async #put(
+    file: FileHandle,
+    batch: readonly Uint8Array[],
+    position: number,
+    direct?: DirectWriter,
+  ): Promise<number> {
+    if (await direct?.write(batch, position)) return position + BLOCK
+    return writeAll(file, batch, position)
   }
 
   /** Runs the work on the staged file. A second request at the same time is refused: neither order would be right. */
