@@ -387,6 +387,60 @@ export function blobStoreContract(name: string, fixture: () => Promise<BlobStore
         }
       })
 
+      it('is gone after commit and after abort for who holds it, too', async () => {
+        for (const end of ['commit', 'abort'] as const) {
+          const upload = await begin(store)
+          await upload.hold(async () => {
+            await upload.append(body('abc'), { max: MAX })
+            await (end === 'commit' ? upload.commit(digestOf('abc')) : upload.abort())
+            expect(await refusal(upload.append(body('x'), { max: MAX }))).to.equal('BLOB_UPLOAD_UNKNOWN')
+            expect(await refusal(upload.commit(digestOf('')))).to.equal('BLOB_UPLOAD_UNKNOWN')
+          })
+        }
+        expect(await content(store, digestOf('abc'))).to.deep.equal(Buffer.from('abc'))
+      })
+
+      it('that is aborted while somebody writes to it is gone at commit', async () => {
+        const upload = await begin(store)
+        const slow = gate('slow')
+        const failure = refusal(
+          upload.hold(async () => {
+            await upload.append(slow.body, { max: MAX })
+            await upload.commit(digestOf('slow'))
+          }),
+        )
+        await upload.abort()
+        slow.open()
+        expect(await failure).to.equal('BLOB_UPLOAD_UNKNOWN')
+        expect(await store.stat(digestOf('slow'))).to.equal(undefined)
+      })
+
+      it('holds what several work on, in whatever order they end', async () => {
+        const upload = await begin(store)
+        const [first, second] = [gate('first'), gate('')]
+        const one = upload.hold(async () => {
+          await upload.append(first.body, { max: MAX })
+        })
+        const other = upload.hold(async () => {
+          for await (const _ of second.body);
+          await upload.commit(digestOf('first'))
+        })
+        first.open()
+        await one
+        second.open()
+        await other
+        expect(await content(store, digestOf('first'))).to.deep.equal(Buffer.from('first'))
+      })
+
+      it('becomes young with its commit', async () => {
+        const upload = await begin(store)
+        await upload.append(body('abc'), { max: MAX })
+        const before = Date.now()
+        await new Promise(resolve => setTimeout(resolve, 1100))
+        const { modified } = await upload.commit(digestOf('abc'))
+        expect(modified.getTime()).to.be.at.least(before + 1000)
+      })
+
       it('expires when nothing was written since', async () => {
         const old = await begin(store)
         const inUse = await begin(store)
@@ -435,8 +489,10 @@ export function blobStoreContract(name: string, fixture: () => Promise<BlobStore
 /** Stages and commits the bytes. */
 export async function push(store: BlobStore, bytes: Uint8Array, algorithm?: Algorithm): Promise<BlobInfo> {
   const upload = await begin(store, algorithm)
-  await upload.append(body(bytes), { at: 0, max: MAX })
-  return upload.commit(digestOf(bytes, algorithm))
+  return upload.hold(async () => {
+    await upload.append(body(bytes), { at: 0, max: MAX })
+    return upload.commit(digestOf(bytes, algorithm))
+  })
 }
 
 /** The blob, which has to be there. */

@@ -88,6 +88,10 @@ class MemoryUpload implements Upload {
     return this.#bytes.length
   }
 
+  hold<T>(work: () => Promise<T>): Promise<T> {
+    return work()
+  }
+
   async append(body: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const chunk of body) this.#bytes = Buffer.concat([this.#bytes, chunk])
   }

@@ -16,8 +16,10 @@ export async function storeStream(
 ): Promise<Digest> {
   const upload = await store.begin(randomUUID(), algorithmOf(digest))
   try {
-    await upload.append(stream, { max })
-    await upload.commit(digest)
+    await upload.hold(async () => {
+      await upload.append(stream, { max })
+      await upload.commit(digest)
+    })
     return digest
   } catch (error) {
     await upload.abort()

@@ -50,8 +50,10 @@ export class Uploads {
    */
   async finish(repository: Repository, session: string, chunk: Chunk, digest: Digest): Promise<void> {
     const upload = await this.#resume(repository, session)
-    await this.#append(upload, chunk)
-    await this.#blobs.commit(repository, upload, digest)
+    await upload.hold(async () => {
+      await this.#append(upload, chunk)
+      await this.#blobs.commit(repository, upload, digest)
+    })
   }
 
   /** A whole blob in one request. Throws `DIGEST_INVALID`, `BLOB_TOO_LARGE`; nothing is left behind then. */

@@ -40,6 +40,8 @@ export interface Upload {
   readonly id: string
   /** Bytes staged by the appends that have ended; only grows. */
   readonly size: number
+  /** What the work does with this upload costs less in it: its file is opened once. */
+  hold<T>(work: () => Promise<T>): Promise<T>
   /**
    * Adds the body. With `at`, only where `size === at`.
    * `onStaged` hears of every write how much is staged; then what has come is written also when the body pauses.

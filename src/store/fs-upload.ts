@@ -11,10 +11,14 @@ import type { AppendOptions, BlobHandle, BlobInfo, Upload } from './contract.ts'
 import { BLOCK, DirectWriter } from './direct-writer.ts'
 import { writeError } from './durable.ts'
 import type { FsParts } from './fs-parts.ts'
+import { StagedFile } from './staged-file.ts'
 import { StagedHash } from './staged-hash.ts'
 
 /** A body that is silent for so long makes those wait who read along, in milliseconds. */
 const PAUSE = 10
+
+/** A write so long ago, in milliseconds, still makes the blob young. */
+const YOUNG = 1000
 
 /** A staged file. Its size on disk is the truth; the session in memory only keeps writers apart and the hash warm. */
 export class FsUpload implements Upload {
@@ -22,13 +26,21 @@ export class FsUpload implements Upload {
   readonly #parts: FsParts
   readonly #hash: StagedHash
   readonly #forget: () => void
+  readonly #staged: StagedFile
   #size = 0
+  /** Whether that is the size of the file; a write that failed may have left some of its bytes. */
+  #sure = true
+  /** When the last write was, by performance.now(). */
+  #written = Number.NEGATIVE_INFINITY
   #busy = false
+  /** Committed or aborted; its file may be open yet for who holds it. */
+  #gone = false
 
   constructor(id: string, parts: FsParts, algorithm: Algorithm, forget: () => void) {
     this.id = id
     this.#parts = parts
     this.#hash = new StagedHash(algorithm)
+    this.#staged = new StagedFile(parts.disk.fs, parts.layout.upload(id))
     this.#forget = forget
   }
 
@@ -41,19 +53,19 @@ export class FsUpload implements Upload {
     return this.#busy
   }
 
-  get #path(): string {
-    return this.#parts.layout.upload(this.id)
-  }
-
   /** Looks how much is staged; false where nothing is, not even an empty file. */
   async refresh(): Promise<boolean> {
-    const stats = await orAbsent(this.#parts.disk.fs.stat(this.#path))
+    const stats = await orAbsent(this.#parts.disk.fs.stat(this.#staged.path))
     // A power loss may leave the file of a blob its staged name as well: nobody shall write to that.
     const staged = stats?.nlink === 1
     // While a writer is at work its last bytes may yet be taken back.
-    if (staged && !this.#busy) this.#size = stats.size
-    if (!staged) this.#forget()
+    if (staged && !this.#busy) this.#seen(stats.size)
+    if (!staged) this.#end()
     return staged
+  }
+
+  hold<T>(work: () => Promise<T>): Promise<T> {
+    return this.#staged.hold(work)
   }
 
   append(body: AsyncIterable<Uint8Array>, { at, max, onStaged }: AppendOptions): Promise<void> {
@@ -62,7 +74,7 @@ export class FsUpload implements Upload {
       if (at !== undefined && at !== this.#size) throw this.#outOfOrder()
       let end = this.#size
       // Who reads along finds what was just written in the page cache.
-      const direct = onStaged ? undefined : new DirectWriter(this.#parts.disk.fs, this.#path)
+      const direct = onStaged ? undefined : new DirectWriter(this.#parts.disk.fs, this.#staged.path)
       const options = onStaged ? { from: end, patience: PAUSE } : { from: end }
       try {
         for await (const batch of batches(limited(body, max - end, tooLarge), BLOCK, options)) {
@@ -88,7 +100,7 @@ export class FsUpload implements Upload {
   }
 
   read(): Readable {
-    return fileStream(() => this.#parts.disk.fs.open(this.#path, 'r'), 0, this.#size)
+    return fileStream(() => this.#parts.disk.fs.open(this.#staged.path, 'r'), 0, this.#size)
   }
 
   async follow(
@@ -96,7 +108,7 @@ export class FsUpload implements Upload {
     arrived: (position: number, end: number) => Promise<number>,
   ): Promise<BlobHandle | undefined> {
     // Opened now: the name goes with commit, the file does not.
-    const file = await orAbsent(this.#parts.disk.fs.open(this.#path, 'r'))
+    const file = await orAbsent(this.#parts.disk.fs.open(this.#staged.path, 'r'))
     return (
       file && {
         size,
@@ -119,18 +131,18 @@ export class FsUpload implements Upload {
       disk.assertWritable()
       const actual = await this.#hash.digest(file, this.#size, algorithmOf(expected))
       if (actual !== expected) throw new RegistryError('DIGEST_INVALID', { detail: { expected, actual } })
-      const modified = new Date()
-      await file.utimes(modified, modified)
-      await disk.publish(file, this.#path, layout.blob(expected))
-      await inspector.published(expected, file)
-      this.#forget()
+      const now = new Date()
+      if (performance.now() - this.#written > YOUNG) await file.utimes(now, now)
+      await disk.publish(file, this.#staged.path, layout.blob(expected))
+      const { mtime: modified = now } = (await inspector.published(expected, file)) ?? {}
+      this.#end()
       return { digest: expected, size: this.#size, modified }
     })
   }
 
   async abort(): Promise<void> {
-    await orAbsent(this.#parts.disk.fs.unlink(this.#path))
-    this.#forget()
+    await orAbsent(this.#parts.disk.fs.unlink(this.#staged.path))
+    this.#end()
   }
 
   /** Writes the batch at that position and answers where it ends; hashes it meanwhile. */
@@ -151,6 +163,7 @@ export class FsUpload implements Upload {
     position: number,
     direct?: DirectWriter,
   ): Promise<number> {
+    this.#written = performance.now()
     if (await direct?.write(batch, position)) return position + BLOCK
     return writeAll(file, batch, position)
   }
@@ -160,19 +173,27 @@ export class FsUpload implements Upload {
     if (this.#busy) throw this.#outOfOrder('another request is at work on this upload')
     this.#busy = true
     try {
-      const file = await orAbsent(this.#parts.disk.fs.open(this.#path, 'r+'))
-      if (!file) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
-      try {
-        this.#size = (await file.stat()).size
-        return await work(file)
-      } finally {
-        await file.close()
-      }
+      return await this.#staged.use(async file => {
+        if (!file || this.#gone) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+        if (!this.#sure) this.#seen((await file.stat()).size)
+        return work(file)
+      })
     } catch (error) {
+      this.#sure = false
       throw writeError(error)
     } finally {
       this.#busy = false
     }
+  }
+
+  #end(): void {
+    this.#gone = true
+    this.#forget()
+  }
+
+  #seen(size: number): void {
+    this.#size = size
+    this.#sure = true
   }
 
   #outOfOrder(message?: string): RegistryError {

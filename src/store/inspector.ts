@@ -88,12 +88,15 @@ export class Inspector {
   }
 
   /** The blob was published from bytes that were hashed on their way in: it is known, and what was damaged of it may go. */
-  async published(digest: Digest, file: FileHandle): Promise<void> {
+  async published(digest: Digest, file: FileHandle): Promise<Stats | undefined> {
     try {
-      this.#verified.add(digest, await file.stat())
+      const stats = await file.stat()
+      this.#verified.add(digest, stats)
       await orAbsent(this.#disk.fs.unlink(this.#layout.quarantined(digest)))
+      return stats
     } catch {
       // The blob is durable, whatever becomes of this.
+      return undefined
     }
   }
 

@@ -72,12 +72,14 @@ export class Fill {
     const upload = await this.#store.begin(`fill-${randomUUID()}`, algorithmOf(this.digest))
     this.#upload = upload
     try {
-      await this.#transfer(upload, sized)
-      if ((await upload.digest(algorithmOf(this.digest))) !== this.digest)
-        throw this.#wrong('what it sent is not what the digest tells')
-      await this.#keep(upload, () => {
-        this.#released = true
-        this.#tell()
+      await upload.hold(async () => {
+        await this.#transfer(upload, sized)
+        if ((await upload.digest(algorithmOf(this.digest))) !== this.digest)
+          throw this.#wrong('what it sent is not what the digest tells')
+        await this.#keep(upload, () => {
+          this.#released = true
+          this.#tell()
+        })
       })
     } catch (error) {
       const tooLarge = error instanceof RegistryError && error.error === 'BLOB_TOO_LARGE'
