@@ -192,6 +192,7 @@ export class PushClient implements Client {
   /** Mostly what others push too; else something new. */
   #content(): Content {
     if (!this.#random.oneIn(4)) return this.#random.of(this.#world.contents)
-    return contentOf(Buffer.alloc(2 + this.#random.below(80_000), `${this.#name} ${this.#made++}`))
+    const most = this.#random.oneIn(4) ? 1_500_000 : 80_000
+    return contentOf(Buffer.alloc(2 + this.#random.below(most), `${this.#name} ${this.#made++}`))
   }
 }

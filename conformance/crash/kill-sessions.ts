@@ -31,7 +31,7 @@ export class SessionClient implements Client {
     if (this.#going.length < 3) return this.#begin()
     const session = random.of(this.#going)
     const left = session.content.bytes.length - session.offset
-    const part = 2 + random.below(200_000)
+    const part = 2 + random.below(random.oneIn(4) ? 1_500_000 : 200_000)
     await (part < left ? this.#send(session, part) : this.#end(session))
   }
 
@@ -49,7 +49,7 @@ export class SessionClient implements Client {
     const repository = random.of(repositories)
     const { status, headers } = await registry.ask('POST', `/v2/${repository}/blobs/uploads/`)
     tally.check(status === 202, `failed: POST of an upload -> ${status}`)
-    const content = contentOf(Buffer.alloc(2 + random.below(1_000_000), `${this.#name} ${this.#made++}`))
+    const content = contentOf(Buffer.alloc(2 + random.below(2_000_000), `${this.#name} ${this.#made++}`))
     const location = headers.get('location') ?? ''
     this.#sessions.push({ repository, location, content, offset: 0, state: 'going' })
   }

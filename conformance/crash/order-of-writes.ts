@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
+import { BLOCK } from '../../src/store/direct-writer.ts'
 import { fixture } from '../support/fixtures.ts'
 import { findClient, run } from '../support/process.ts'
 import { launchServer } from '../support/server.ts'
@@ -18,6 +19,8 @@ const STRING_BYTES = '8192'
 /** Nothing is acknowledged before it would survive a power loss: the kernel is asked in this order. */
 describe('the order of writes, as strace sees it', () => {
   const blob = contentOf(randomBytes(1000))
+  /** Blocks that go past the page cache, and what is behind them. */
+  const large = contentOf(randomBytes(2 * BLOCK + 1000))
   const manifest = contentOf(Buffer.from(JSON.stringify(imageOf([blob], {}))))
   const plugin = fixture('libmemflow_pair-0.2.0.x86_64.so')
   const needed: string[] = []
@@ -39,6 +42,7 @@ describe('the order of writes, as strace sees it', () => {
       await server.ready()
       const registry = new RegistryClient(server.url)
       expect(await registry.pushInSession('a', blob)).to.equal(201)
+      expect(await registry.pushInSession('a', large)).to.equal(201)
       expect((await registry.put('a', 'v1', manifest, MANIFEST)).status).to.equal(201)
       const published = await registry.publish(plugin.bytes)
       expect(`${published.status} ${published.bytes}`).to.equal('200 "Added"')
@@ -55,10 +59,15 @@ describe('the order of writes, as strace sees it', () => {
 
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('of a blob: bytes, name, row, 201', () => {
-    const row = rowWith(blob.digest, 'link')
-    inOrder([...published(blob.digest), ...row, answer('201 Created', `/v2/a/blobs/${blob.digest}`)])
-  })
+  for (const [kind, { digest }] of [
+    ['blob', blob],
+    ['large blob', large],
+  ] as const) {
+    it(`of a ${kind}: bytes, name, row, 201`, () => {
+      const row = rowWith(digest, 'link')
+      inOrder([...published(digest), ...row, answer('201 Created', `/v2/a/blobs/${digest}`)])
+    })
+  }
 
   it('of a manifest: row, 201', () => {
     const row = rowWith(manifest.digest, 'manifest')
@@ -73,14 +82,14 @@ describe('the order of writes, as strace sees it', () => {
     }
   })
 
-  /** The last write to the staged file, its data sync, the rename to the blob, the sync of the blob's folder. */
+  /** Each write to the staged file, its data sync, the rename to the blob, the sync of the blob's folder. */
   function published(digest: string): Call[] {
     const named = one(/^rename/, text => text.endsWith(`/${digest.slice('sha256:'.length)}"`))
     const [staged = '', path = ''] = [...named.text.matchAll(/"([^"]+)"/g)].map(match => match[1])
     const written = calls.filter(({ name, text }) => /^pwrite/.test(name) && text.includes(`<${staged}>`))
     const synced = one(/^fdatasync$/, text => text.endsWith(`<${staged}>`))
     const folder = one(/^fsync$/, text => text.endsWith(`<${dirname(path)}>`), named.ended)
-    return [...written.slice(-1), synced, named, folder]
+    return [...written, synced, named, folder]
   }
 
   /** The line of the journal that has a row of such a kind about the digest, and the data sync behind it. */

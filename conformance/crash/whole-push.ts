@@ -3,6 +3,7 @@ import { plugin } from '../../spec/support/plugins.ts'
 import { type CoreRegistry, once, repo, tag } from '../../spec/support/registry.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { BLOCK } from '../../src/store/direct-writer.ts'
 
 /** One request, or what a client does in several; doing it again does no harm. */
 export interface Step {
@@ -18,6 +19,7 @@ export function wholePush(seed: string): Step[] {
   const [app, other] = [`app-${seed}`, `other-${seed}`]
   const whole = contentOf(`whole ${seed}`)
   const chunked = contentOf(`chunked ${seed}`)
+  const large = Buffer.concat([Buffer.alloc(BLOCK, seed), Buffer.from(seed)])
   const binary = Buffer.concat([plugin('libmemflow_pair-0.2.0.x86_64.so').bytes, Buffer.from(seed)])
   const [layer, second] = [whole, chunked].map(bytes => located(bytes)) as [Located, Located]
   const image = (layers: readonly Located[]) => ({
@@ -60,6 +62,8 @@ export function wholePush(seed: string): Step[] {
     { name: 'a blob less', run: registry => gone(registry.blobs.delete(repo(other), layer.digest)) },
     { name: 'a plugin less', run: registry => gone(registry.plugins.delete(digestOf(binary))) },
     { name: 'garbage less', run: collect },
+    // The last, so that few disks have it.
+    { name: 'a large blob', run: registry => registry.pushBlob(app, large) },
   ]
 }
 
