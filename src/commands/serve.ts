@@ -7,10 +7,10 @@ import { createLogger } from '../log.ts'
 
 /**
  * By how much the heap may grow before all of it is looked through again. V8 counts the bytes of bodies as growth and,
- * once it has tidied up in an idle moment, allows hardly any: pushes would spend half of their time on a heap that has
- * nothing to give back.
+ * once it has tidied up in an idle moment, allows hardly any: pushes would spend a third of their processor time on a heap
+ * that has nothing to give back.
  */
-const HEAP_GROWTH = '--heap-growing-percent=300'
+const HEAP_GROWTH = '--heap-growing-percent=100'
 
 /** Serves until SIGINT or SIGTERM; requests under way are finished. Throws `ConfigError` where it cannot start. */
 export async function serve(config: Config): Promise<void> {
