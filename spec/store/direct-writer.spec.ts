@@ -118,9 +118,9 @@ describe('store/direct-writer', () => {
     it('that finds blocks refused writes them in the ordinary way', async () => {
       const bytes = randomBytes(3 * BLOCK)
       let writes = 0
-      faulty.failIf(call => (call.startsWith('writev') && ++writes === 2 ? 'EINVAL' : undefined))
+      faulty.failIf(call => (able && call.startsWith('writev') && ++writes === 2 ? 'EINVAL' : undefined))
       expect((await pushed(bytes, 2 * BLOCK)).equals(bytes)).to.equal(true)
-      expect(faulty.calls.filter(call => call.startsWith('writev'))).to.have.length(4)
+      expect(faulty.calls.filter(call => call.startsWith('writev'))).to.have.length(able ? 4 : 3)
     })
 
     it('closes every file that it opens', async () => {
