@@ -28,7 +28,8 @@ export async function returnStorage(folder: string): Promise<void> {
 export async function copyStorage(from: string, to: string): Promise<void> {
   for (const file of filesBelow(from)) {
     const copy = join(to, relative(from, file))
-    await mkdir(dirname(copy), { recursive: true })
+    // With the mode that a storage gives its folders: this one may be taken for another.
+    await mkdir(dirname(copy), { recursive: true, mode: 0o750 })
     await copyFile(file, copy)
   }
 }

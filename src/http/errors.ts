@@ -23,7 +23,13 @@ export function renderErrors(log: Logger) {
   }
 }
 
-const CLIENT_HAS_GONE = new Set<string | undefined>(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
+/** ECANCELED: of a write that was under way when the connection was closed. */
+const CLIENT_HAS_GONE = new Set<string | undefined>([
+  'ECANCELED',
+  'ECONNRESET',
+  'EPIPE',
+  'ERR_STREAM_PREMATURE_CLOSE',
+])
 
 /** Whether somebody has to know, though no client can be told. */
 function isOurs(error: unknown): boolean {

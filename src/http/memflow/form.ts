@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import { Busboy, type BusboyFileStream, type BusboyHeaders } from '@fastify/busboy'
 import type { Context } from 'koa'
@@ -55,7 +56,9 @@ export async function readForm(
   })
   form.on('filesLimit', () => form.destroy(bad('the form has too many files')))
   try {
-    await pipeline(limited(bodyOf(ctx), max, tooLarge), form)
+    const fed = pipeline(limited(bodyOf(ctx), max, tooLarge), form)
+    // Newer Node.js ends a pipeline that has failed only when its source has given once more.
+    await Promise.race([fed, once(form, 'close')])
     await staging
     return { file, signature }
   } catch (error) {
