@@ -432,6 +432,41 @@ export function blobStoreContract(name: string, fixture: () => Promise<BlobStore
         expect(await content(store, digestOf('first'))).to.deep.equal(Buffer.from('first'))
       })
 
+      it('of one work is published in it, by whichever algorithm', async () => {
+        for (const algorithm of ['sha256', 'sha512'] as const) {
+          const digest = digestOf('one work', algorithm)
+          const size = await store.stage('one-work', algorithm, async upload => {
+            await upload.append(body('one ', 'work'), { max: MAX })
+            expect(await upload.digest()).to.equal(digest)
+            return (await upload.commit(digest)).size
+          })
+          expect(size).to.equal(8)
+          expect(await content(store, digest)).to.deep.equal(Buffer.from('one work'))
+        }
+      })
+
+      it('of one work is given up where that fails, and told is why', async () => {
+        const work = store.stage('fails', 'sha256', async upload => {
+          await upload.append(body('abc'), { max: MAX })
+          throw new Error('it failed')
+        })
+        expect(await refusal(work)).to.equal('it failed')
+        expect(await store.resume('fails')).to.equal(undefined)
+      })
+
+      it('of one work leaves another one of that id alone', async () => {
+        const other = await begin(store)
+        await other.append(body('abc'), { max: MAX })
+        let begun = false
+        const work = store.stage(other.id, 'sha256', async () => {
+          begun = true
+        })
+        expect(await refusal(work)).not.to.equal('nothing: it went well')
+        expect(begun).to.equal(false)
+        expect((await store.resume(other.id))?.size).to.equal(3)
+        await other.commit(digestOf('abc'))
+      })
+
       it('becomes young with its commit', async () => {
         const upload = await begin(store)
         await upload.append(body('abc'), { max: MAX })

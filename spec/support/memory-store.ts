@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Digest, digestOf } from '../../src/oci/digest.ts'
+import { type Algorithm, type Digest, digestOf } from '../../src/oci/digest.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import type { BlobHandle, BlobInfo, BlobStore, Upload } from '../../src/store/contract.ts'
 
@@ -34,6 +34,16 @@ export class MemoryStore implements BlobStore {
     const upload = new MemoryUpload(id, bytes => this.#publish(id, bytes))
     this.#uploads.set(id, upload)
     return upload
+  }
+
+  async stage<T>(id: string, _: Algorithm, work: (upload: Upload) => Promise<T>): Promise<T> {
+    const upload = await this.begin(id)
+    try {
+      return await work(upload)
+    } catch (error) {
+      await upload.abort()
+      throw error
+    }
   }
 
   async resume(id: string): Promise<Upload | undefined> {

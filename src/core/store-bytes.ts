@@ -14,17 +14,11 @@ export async function storeStream(
   digest: Digest,
   max: number,
 ): Promise<Digest> {
-  const upload = await store.begin(randomUUID(), algorithmOf(digest))
-  try {
-    await upload.hold(async () => {
-      await upload.append(stream, { max })
-      await upload.commit(digest)
-    })
+  return store.stage(randomUUID(), algorithmOf(digest), async upload => {
+    await upload.append(stream, { max })
+    await upload.commit(digest)
     return digest
-  } catch (error) {
-    await upload.abort()
-    throw error
-  }
+  })
 }
 
 /** Small enough that hashing one holds nobody up. */

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { Algorithm, Digest } from '../oci/digest.ts'
+import { type Algorithm, algorithmOf, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
 import type { Upload } from '../store/contract.ts'
@@ -50,27 +50,26 @@ export class Uploads {
    */
   async finish(repository: Repository, session: string, chunk: Chunk, digest: Digest): Promise<void> {
     const upload = await this.#resume(repository, session)
-    await upload.hold(async () => {
-      await this.#append(upload, chunk)
-      await this.#blobs.commit(repository, upload, digest)
-    })
+    await upload.hold(() => this.#finish(repository, upload, chunk, digest))
   }
 
   /** A whole blob in one request. Throws `DIGEST_INVALID`, `BLOB_TOO_LARGE`; nothing is left behind then. */
   async whole(repository: Repository, body: AsyncIterable<Uint8Array>, digest: Digest): Promise<void> {
-    const session = await this.begin(repository)
-    try {
-      await this.finish(repository, session, { body }, digest)
-    } catch (error) {
-      // Where it is a blob already there is nothing to cancel; what went wrong is what is told.
-      await this.cancel(repository, session).catch(() => {})
-      throw error
-    }
+    const { index, mirrors, store } = this.#parts
+    await checkPush(index, mirrors, repository)
+    await store.stage(randomUUID(), algorithmOf(digest), upload =>
+      this.#finish(repository, upload, { body }, digest),
+    )
   }
 
   /** Throws `BLOB_UPLOAD_UNKNOWN`. */
   async cancel(repository: Repository, session: string): Promise<void> {
     await (await this.#resume(repository, session)).abort()
+  }
+
+  async #finish(repository: Repository, upload: Upload, chunk: Chunk, digest: Digest): Promise<void> {
+    await this.#append(upload, chunk)
+    await this.#blobs.commit(repository, upload, digest)
   }
 
   #append(upload: Upload, { body, at }: Chunk): Promise<void> {

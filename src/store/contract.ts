@@ -83,6 +83,11 @@ export interface BlobStore {
   open(digest: Digest, size?: number): Promise<BlobHandle | undefined>
   /** Opens a staged upload under an id of the caller's (`[a-z0-9-]{1,128}`), hashed on the way by `algorithm`. */
   begin(id: string, algorithm?: Algorithm): Promise<Upload>
+  /**
+   * Runs the work on an upload as `begin` opens one, and holds it meanwhile. Where the work fails, the upload is aborted
+   * and its error thrown.
+   */
+  stage<T>(id: string, algorithm: Algorithm, work: (upload: Upload) => Promise<T>): Promise<T>
   /** The staged upload of that id, also one from before a restart. */
   resume(id: string): Promise<Upload | undefined>
   /** True where there was such a blob. */

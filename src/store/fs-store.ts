@@ -5,7 +5,7 @@ import { readWhole } from '../lib/whole-file.ts'
 import { type Algorithm, type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { BlobHandle, BlobInfo, BlobStore, Upload } from './contract.ts'
-import { DurableDisk, FILE_MODE, type Fs, readOnly, writeError } from './durable.ts'
+import { DurableDisk, type Fs, readOnly, writeError } from './durable.ts'
 import { FreeSpace } from './free-space.ts'
 import { FsBlob } from './fs-blob.ts'
 import type { FsParts } from './fs-parts.ts'
@@ -85,15 +85,23 @@ export class FsBlobStore implements BlobStore {
   }
 
   async begin(id: string, algorithm: Algorithm = 'sha256'): Promise<Upload> {
-    if (!isUploadId(id)) throw new RegistryError('BLOB_UPLOAD_INVALID')
-    await this.admit()
-    try {
-      const file = await this.#disk.fs.open(this.#layout.upload(id), 'wx', FILE_MODE)
-      await file.close()
-    } catch (error) {
-      throw writeError(error)
-    }
-    return this.#session(id, algorithm)
+    const upload = await this.#admitted(id, algorithm)
+    await this.#create(upload)
+    return upload
+  }
+
+  async stage<T>(id: string, algorithm: Algorithm, work: (upload: Upload) => Promise<T>): Promise<T> {
+    const upload = await this.#admitted(id, algorithm)
+    return upload.hold(async () => {
+      await this.#create(upload)
+      try {
+        return await work(upload)
+      } catch (error) {
+        // What went wrong first is what is told.
+        await upload.abort().catch(() => {})
+        throw error
+      }
+    })
   }
 
   async resume(id: string): Promise<Upload | undefined> {
@@ -166,12 +174,27 @@ export class FsBlobStore implements BlobStore {
     }
   }
 
-  #session(id: string, algorithm: Algorithm = 'sha256'): FsUpload {
+  async #admitted(id: string, algorithm: Algorithm): Promise<FsUpload> {
+    if (!isUploadId(id)) throw new RegistryError('BLOB_UPLOAD_INVALID')
+    await this.admit()
+    return this.#upload(id, algorithm)
+  }
+
+  async #create(upload: FsUpload): Promise<void> {
+    await upload.create()
+    this.#live.set(upload.id, upload)
+  }
+
+  #session(id: string): FsUpload {
     const live = this.#live.get(id)
     if (live) return live
-    const upload = new FsUpload(id, this.#parts, algorithm, () => this.#live.delete(id))
+    const upload = this.#upload(id)
     this.#live.set(id, upload)
     return upload
+  }
+
+  #upload(id: string, algorithm: Algorithm = 'sha256'): FsUpload {
+    return new FsUpload(id, this.#parts, algorithm, () => this.#live.delete(id))
   }
 }
 

@@ -53,6 +53,15 @@ export class FsUpload implements Upload {
     return this.#busy
   }
 
+  /** Makes its file, empty. Throws where there is one. */
+  async create(): Promise<void> {
+    try {
+      await this.#staged.create()
+    } catch (error) {
+      throw writeError(error)
+    }
+  }
+
   /** Looks how much is staged; false where nothing is, not even an empty file. */
   async refresh(): Promise<boolean> {
     const stats = await orAbsent(this.#parts.disk.fs.stat(this.#staged.path))

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { orAbsent } from '../lib/errno.ts'
-import type { Fs } from './durable.ts'
+import { FILE_MODE, type Fs } from './durable.ts'
 
 /** The file of an upload, open while somebody is at work on it or holds it. */
 export class StagedFile {
@@ -22,6 +22,14 @@ export class StagedFile {
     } finally {
       if (--this.#users === 0) await this.#close()
     }
+  }
+
+  /** Throws where there is such a file. */
+  create(): Promise<void> {
+    return this.hold(async () => {
+      this.#file = this.#fs.open(this.path, 'wx+', FILE_MODE)
+      await this.#file
+    })
   }
 
   /** The work is given undefined where there is no such file. */

@@ -69,12 +69,12 @@ export class Fill {
   }
 
   async #run(sized: (size: number) => void): Promise<void> {
-    const upload = await this.#store.begin(`fill-${randomUUID()}`, algorithmOf(this.digest))
-    this.#upload = upload
+    const algorithm = algorithmOf(this.digest)
     try {
-      await upload.hold(async () => {
+      await this.#store.stage(`fill-${randomUUID()}`, algorithm, async upload => {
+        this.#upload = upload
         await this.#transfer(upload, sized)
-        if ((await upload.digest(algorithmOf(this.digest))) !== this.digest)
+        if ((await upload.digest(algorithm)) !== this.digest)
           throw this.#wrong('what it sent is not what the digest tells')
         await this.#keep(upload, () => {
           this.#released = true
@@ -84,7 +84,6 @@ export class Fill {
     } catch (error) {
       const tooLarge = error instanceof RegistryError && error.error === 'BLOB_TOO_LARGE'
       this.#error = tooLarge ? this.#wrong('it sent more bytes than it said') : error
-      await upload.abort().catch(() => {})
       throw this.#error
     } finally {
       this.#tell()
