@@ -1,11 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { jwtVerify, SignJWT } from 'jose'
 import type { Context } from 'koa'
 import { RegistryError } from '../oci/errors.ts'
 import { covers, formatScope, type Grant, parseScopes, readOnly } from './grant.ts'
 import { parametersOf } from './parameters.ts'
 
 const SERVICE = 'memflow-registry'
+
+/** Loaded with the first token: who only reads, or sends the secret itself, needs none. */
+const jose = () => import('jose')
 
 /** Of the tokens that the token endpoint gives, in seconds; Docker's token flow asks for 60 at least. */
 const LIFETIME = 300
@@ -67,6 +69,7 @@ export class Access {
     const asked = parseScopes(parametersOf(ctx).getAll('scope'))
     const access = (await this.#rightOf(ctx)) === 'all' ? asked : readOnly(asked)
     const now = Math.floor(Date.now() / 1000)
+    const { SignJWT } = await jose()
     const token = await new SignJWT({ access })
       .setProtectedHeader({ alg: 'HS256' })
       .setIssuer(SERVICE)
@@ -110,6 +113,7 @@ export class Access {
     }
     if (scheme !== 'bearer') return undefined
     if (this.#isSecret(credentials)) return all
+    const { jwtVerify } = await jose()
     try {
       const options = { issuer: SERVICE, audience: SERVICE, algorithms: ['HS256'] }
       const { payload } = await jwtVerify<{ access: Grant[] }>(credentials, this.#key, options)

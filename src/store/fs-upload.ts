@@ -161,20 +161,12 @@ export class FsUpload implements Upload {
     position: number,
     direct?: DirectWriter,
   ): Promise<number> {
-    const written = this.#put(file, batch, position, direct)
-    this.#hash.update(batch, position)
-    return await written
-  }
-
-  async #put(
-    file: FileHandle,
-    batch: readonly Uint8Array[],
-    position: number,
-    direct?: DirectWriter,
-  ): Promise<number> {
+    const put = async () =>
+      (await direct?.write(batch, position)) ? position + BLOCK : writeAll(file, batch, position)
     this.#written = performance.now()
-    if (await direct?.write(batch, position)) return position + BLOCK
-    return writeAll(file, batch, position)
+    const end = put()
+    this.#hash.update(batch, position)
+    return end
   }
 
   /** Runs the work on the staged file. A second request at the same time is refused: neither order would be right. */
