@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { digestOf, hexOf } from '../../src/oci/digest.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { blobStoreContract, body, content, opened, push } from '../contracts/blob-store.ts'
+import { openFiles } from '../support/open-files.ts'
 import { refusal } from '../support/refusal.ts'
 import { storages } from '../support/storage.ts'
 import { tmpDir } from '../support/tmp.ts'
@@ -98,9 +99,8 @@ describe('FsBlobStore', () => {
   })
 
   it('leaves no file open', async () => {
-    const open = async () => (await readdir('/proc/self/fd')).length
     await push(store, bytes)
-    const before = await open()
+    const before = await openFiles()
     for (let i = 0; i < 20; i++) {
       await push(store, bytes)
       await content(store, digest)
@@ -109,7 +109,7 @@ describe('FsBlobStore', () => {
       left.read().destroy()
       await left.close()
     }
-    expect(await open()).to.equal(before)
+    expect(await openFiles()).to.equal(before)
   })
 
   it('is not well without its folders', async () => {

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto'
 import * as nodeFs from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { expect } from 'chai'
+import { fileSystem } from '../../src/lib/file-system.ts'
 import { type Digest, digestOf, hexOf } from '../../src/oci/digest.ts'
 import { FsBlobStore, type FsStoreOptions } from '../../src/store/fs-store.ts'
 import type { Damage } from '../../src/store/inspector.ts'
 import { content, opened, push } from '../contracts/blob-store.ts'
 import { FaultyFs } from '../support/faults.ts'
+import { openFiles } from '../support/open-files.ts'
 import { refusal } from '../support/refusal.ts'
 import { blobFile, flip, quarantined, ROT } from '../support/rot.ts'
 import { storages } from '../support/storage.ts'
@@ -258,16 +260,16 @@ describe('store/inspector', () => {
           await push(other, small)
         }
         const fs = {
-          ...nodeFs,
+          ...fileSystem,
           stat: async (path: string) => {
             if (moment === 'before') await pushOnce()
-            return nodeFs.stat(path)
+            return fileSystem.stat(path)
           },
           rename: async (from: string, to: string) => {
             if (moment === 'behind') await pushOnce()
-            return nodeFs.rename(from, to)
+            return fileSystem.rename(from, to)
           },
-        } as typeof nodeFs
+        }
         const store = await open({ fs })
         expect(await store.open(digest)).to.equal(undefined)
         expect(pushed).to.equal(true)
@@ -299,9 +301,8 @@ describe('store/inspector', () => {
   })
 
   it('leaves no file open', async () => {
-    const count = async () => (await nodeFs.readdir('/proc/self/fd')).length
     const store = await holding(small, large)
-    const before = await count()
+    const before = await openFiles()
     for (const bytes of [small, large]) {
       await flip(blobFile(root, digestOf(bytes)), -1)
       await store.verify(digestOf(bytes))
@@ -311,6 +312,6 @@ describe('store/inspector', () => {
       const blob = await store.open(digestOf(bytes))
       if (blob) await refusal(buffer(blob.read({ start: 0, end: 9 })))
     }
-    expect(await count()).to.equal(before)
+    expect(await openFiles()).to.equal(before)
   })
 })

@@ -21,9 +21,9 @@ describe('store/layout-version', () => {
     const { fs, calls } = new FaultyFs(root)
     await FsBlobStore.open(root, { fs })
     expect(await version()).to.equal('{"version":1}\n')
-    const changes = calls.filter(call => /^(writeFile|datasync|rename|sync) /.test(call))
+    const changes = calls.filter(call => /^(writev|datasync|rename|sync) /.test(call))
     expect(changes.slice(0, 4)).to.deep.equal([
-      'writeFile layout.new',
+      'writev layout.new',
       'datasync layout.new',
       'rename layout.new layout',
       'sync .',

@@ -1,6 +1,6 @@
-import * as nodeFs from 'node:fs/promises'
 import { relative } from 'node:path'
-import type { Fs } from '../../src/store/durable.ts'
+import { type Fs, fileSystem } from '../../src/lib/file-system.ts'
+import type { OpenFile } from '../../src/lib/open-file.ts'
 
 export type Code = 'EINVAL' | 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS'
 
@@ -23,7 +23,7 @@ export class FaultyFs {
 
   constructor(root: string) {
     this.#root = root
-    this.fs = this.#watch({ ...nodeFs })
+    this.fs = this.#watch({ ...fileSystem })
   }
 
   /** Fails each call from now on that begins with these words, but for the first `after` of them. */
@@ -64,7 +64,7 @@ export class FaultyFs {
           if (this.halfWrites && name === 'writev') args[0] = half(args[0] as Uint8Array[])
           const result: unknown = await member.apply(target, args)
           if (code) throw failure(code, call)
-          return name === 'open' ? this.#watch(result as nodeFs.FileHandle, paths[0] ?? '') : result
+          return name === 'open' ? this.#watch(result as OpenFile, paths[0] ?? '') : result
         }
       },
     })

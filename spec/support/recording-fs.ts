@@ -1,11 +1,11 @@
-import * as nodeFs from 'node:fs/promises'
 import { dirname, relative } from 'node:path'
-import type { Fs } from '../../src/store/durable.ts'
+import { type Fs, fileSystem } from '../../src/lib/file-system.ts'
+import type { OpenFile } from '../../src/lib/open-file.ts'
 import type { Edit } from './fates.ts'
 import { File, Folder, type Image, Medium } from './medium.ts'
 
 /** Operations of an open file that change it. */
-const CHANGES = ['datasync', 'sync', 'truncate', 'writeFile', 'writev'] as const
+const CHANGES = ['datasync', 'sync', 'truncate', 'writev'] as const
 
 /**
  * The real file system below a folder that is empty or has that image, with a medium that knows what of it a power loss
@@ -27,24 +27,20 @@ export class RecordingFs {
     this.#onChange = onChange
     this.medium = new Medium(image)
     this.fs = {
-      ...nodeFs,
-      open: (path, flags = 'r', mode) => this.#open(String(path), flags, mode),
-      mkdir: ((path: string, options: { mode: number }) => this.#mkdir(path, options)) as Fs['mkdir'],
-      rename: (from, to) => this.#rename(String(from), String(to)),
-      unlink: path => this.#unlink(String(path)),
+      ...fileSystem,
+      open: (path, flags, mode) => this.#open(path, flags, mode),
+      mkdir: (path, options) => this.#mkdir(path, options),
+      rename: (from, to) => this.#rename(from, to),
+      unlink: path => this.#unlink(path),
     }
   }
 
-  async #open(
-    path: string,
-    flags: string | number,
-    mode: Parameters<Fs['open']>[2],
-  ): Promise<nodeFs.FileHandle> {
+  async #open(path: string, flags: string | number, mode: Parameters<Fs['open']>[2]): Promise<OpenFile> {
     const at = this.#below(path)
-    if (!String(flags).startsWith('w')) return this.#watch(await nodeFs.open(path, flags, mode), at)
+    if (!String(flags).startsWith('w')) return this.#watch(await fileSystem.open(path, flags, mode), at)
     const handle = await this.#change(
       `open ${at}`,
-      () => nodeFs.open(path, flags, mode),
+      () => fileSystem.open(path, flags, mode),
       () => {
         const there = this.medium.at(at)
         if (there instanceof File) there.edits.push({ size: 0 })
@@ -54,14 +50,14 @@ export class RecordingFs {
     return this.#watch(handle, at)
   }
 
-  async #mkdir(path: string, options: { mode: number }): Promise<string | undefined> {
+  async #mkdir(path: string, options: Parameters<Fs['mkdir']>[1]): Promise<string | undefined> {
     const at = this.#below(path)
     if (this.medium.at(at)) return undefined
     // One at a time: each of them is an operation.
     const first = await this.#mkdir(dirname(path), options)
     await this.#change(
       `mkdir ${at}`,
-      () => nodeFs.mkdir(path, options.mode),
+      () => fileSystem.mkdir(path, options),
       () => this.medium.change([at, new Folder()]),
     )
     return first ?? path
@@ -71,7 +67,7 @@ export class RecordingFs {
     const [source, target] = [this.#below(from), this.#below(to)]
     await this.#change(
       `rename ${source} ${target}`,
-      () => nodeFs.rename(from, to),
+      () => fileSystem.rename(from, to),
       () => this.medium.change([source, undefined], [target, this.medium.at(source)]),
     )
   }
@@ -79,16 +75,16 @@ export class RecordingFs {
   async #unlink(path: string): Promise<void> {
     const at = this.#below(path)
     // What fails changes nothing.
-    if (!this.medium.at(at)) return nodeFs.unlink(path)
+    if (!this.medium.at(at)) return fileSystem.unlink(path)
     await this.#change(
       `unlink ${at}`,
-      () => nodeFs.unlink(path),
+      () => fileSystem.unlink(path),
       () => this.medium.change([at, undefined]),
     )
   }
 
   /** The open file, whose changes the medium hears of, whatever its name is by then. */
-  #watch(handle: nodeFs.FileHandle, at: string): nodeFs.FileHandle {
+  #watch(handle: OpenFile, at: string): OpenFile {
     const node = this.medium.at(at)
     const edit = (edit: Edit) => (node as File).edits.push(edit)
     // A sync is of what was there when it began; all else is done when it has ended.
@@ -96,7 +92,6 @@ export class RecordingFs {
       datasync: () => this.medium.datasync(node as File),
       sync: () => this.medium.sync(at),
       truncate: (size: number) => () => edit({ size }),
-      writeFile: (text: string) => () => edit({ at: 0, bytes: Buffer.from(text) }),
       writev: (buffers: Uint8Array[], at: number) => () => edit({ at, bytes: Buffer.concat(buffers) }),
     }
     for (const name of CHANGES) {

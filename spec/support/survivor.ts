@@ -1,7 +1,6 @@
-import * as nodeFs from 'node:fs/promises'
 import { link, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import type { Fs } from '../../src/store/durable.ts'
+import { type Fs, fileSystem } from '../../src/lib/file-system.ts'
 import type { File, Image } from './medium.ts'
 
 /**
@@ -17,20 +16,20 @@ export class Survivor {
   constructor(root: string) {
     this.root = root
     this.fs = {
-      ...nodeFs,
-      mkdir: (async (path: string, options: object) => {
+      ...fileSystem,
+      mkdir: async (path, options) => {
         if (this.#folders.has(this.#below(path))) return undefined
         this.#folders.add(this.#below(path))
         return mkdir(path, options)
-      }) as Fs['mkdir'],
+      },
       open: async (path, flags, mode) => {
-        const handle = await nodeFs.open(path, flags, mode)
-        if (String(flags).startsWith('w')) this.#files.add(this.#below(String(path)))
+        const handle = await fileSystem.open(path, flags, mode)
+        if (String(flags).startsWith('w')) this.#files.add(this.#below(path))
         return Object.assign(handle, { sync: async () => {}, datasync: async () => {} })
       },
       rename: async (from, to) => {
-        await nodeFs.rename(from, to)
-        this.#files.add(this.#below(String(to)))
+        await fileSystem.rename(from, to)
+        this.#files.add(this.#below(to))
       },
     }
   }

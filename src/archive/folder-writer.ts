@@ -1,8 +1,8 @@
-import type { FileHandle } from 'node:fs/promises'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { giveBack } from '../lib/chunk-pool.ts'
 import { orAbsent } from '../lib/errno.ts'
+import type { OpenFile } from '../lib/open-file.ts'
 import { writeAll } from '../lib/write-all.ts'
 import type { Digest } from '../oci/digest.ts'
 import {
@@ -71,8 +71,14 @@ export class FolderWriter implements LayoutWriter {
   }
 
   async finish(index: string): Promise<void> {
-    await this.#write(join(this.#folder, LAYOUT_FILE), file => file.writeFile(LAYOUT_HEADER))
-    await this.#write(join(this.#folder, INDEX_FILE), file => file.writeFile(index))
+    for (const [name, text] of [
+      [LAYOUT_FILE, LAYOUT_HEADER],
+      [INDEX_FILE, index],
+    ] as const) {
+      await this.#write(join(this.#folder, name), async file => {
+        await writeAll(file, [Buffer.from(text)], 0)
+      })
+    }
     for (const algorithm of ALGORITHMS) {
       for (const name of await readdir(join(this.#folder, 'blobs', algorithm))) {
         const path = `blobs/${algorithm}/${name}`
@@ -90,7 +96,7 @@ export class FolderWriter implements LayoutWriter {
   }
 
   /** The whole file or none has the name, also behind a power loss. */
-  async #write(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  async #write(path: string, write: (file: OpenFile) => Promise<void>): Promise<void> {
     const staged = `${path}${STAGED}`
     const file = await this.#disk.fs.open(staged, 'w', FILE_MODE)
     try {

@@ -1,8 +1,8 @@
-import type { FileHandle } from 'node:fs/promises'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { pack } from 'tar-stream'
 import { orAbsent } from '../lib/errno.ts'
+import type { OpenFile } from '../lib/open-file.ts'
 import { writeAll } from '../lib/write-all.ts'
 import type { Digest } from '../oci/digest.ts'
 import { INDEX_FILE, LAYOUT_FILE, LAYOUT_HEADER, layoutPath } from '../oci/layout.ts'
@@ -15,7 +15,7 @@ const NO_TIME = new Date(0)
 /** The file that the tar is written to, until it is whole. */
 interface Staged {
   readonly disk: DurableDisk
-  readonly file: FileHandle
+  readonly file: OpenFile
   readonly path: string
   readonly staged: string
 }

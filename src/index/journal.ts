@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { OpenFile } from '../lib/open-file.ts'
 import { writeAll } from '../lib/write-all.ts'
 import { type DurableDisk, writeError } from '../store/durable.ts'
 import { indexDamaged, JournalDamaged } from './damage.ts'
@@ -31,7 +31,7 @@ export class Journal {
   /** Of the newest segment: the last change before it. */
   #base = 0
   #last = 0
-  #file: FileHandle | undefined
+  #file: OpenFile | undefined
   /** Bytes of its whole lines. */
   #size = 0
   /** There may be more behind them, of a line that failed. */
@@ -172,14 +172,14 @@ export class Journal {
   }
 
   /** Takes back for good what a line that failed has left. */
-  async #mend(file: FileHandle): Promise<void> {
+  async #mend(file: OpenFile): Promise<void> {
     if (!this.#torn) return
     await file.truncate(this.#size)
     await this.#disk.datasync(file)
     this.#torn = false
   }
 
-  #open(): FileHandle {
+  #open(): OpenFile {
     if (this.#file) return this.#file
     throw new Error('the journal is closed')
   }

@@ -1,6 +1,6 @@
-import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { takeChunk } from './chunk-pool.ts'
+import type { OpenFile } from './open-file.ts'
 
 interface FileStreamOptions {
   readonly inspect?: (chunk: Buffer, last: boolean) => Promise<void>
@@ -14,12 +14,12 @@ interface FileStreamOptions {
  * waits for the byte at a position, and answers up to where there are bytes.
  */
 export function fileStream(
-  open: () => Promise<FileHandle>,
+  open: () => Promise<OpenFile>,
   start: number,
   end: number,
   { inspect, arrived }: FileStreamOptions = {},
 ): Readable {
-  let file: FileHandle | undefined
+  let file: OpenFile | undefined
   let position = start
 
   return new Readable({

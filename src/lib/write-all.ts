@@ -1,8 +1,8 @@
-import type { FileHandle } from 'node:fs/promises'
+import type { OpenFile } from './open-file.ts'
 
 /** Writes the chunks at that position of the file, and answers where they end. */
 export async function writeAll(
-  file: Pick<FileHandle, 'writev'>,
+  file: Pick<OpenFile, 'writev'>,
   chunks: readonly Uint8Array[],
   position: number,
 ): Promise<number> {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { giveAligned, PIECE, takeAligned } from '../lib/aligned-memory.ts'
-import type { Fs } from './durable.ts'
+import type { Fs } from '../lib/file-system.ts'
+import type { OpenFile } from '../lib/open-file.ts'
 
 /** Bytes that go in one direct write, at a multiple of as many. */
 export const BLOCK = PIECE
@@ -16,7 +16,7 @@ export const BLOCK = PIECE
 export class DirectWriter {
   readonly #fs: Fs
   readonly #path: string
-  #file: Promise<FileHandle | undefined> | undefined
+  #file: Promise<OpenFile | undefined> | undefined
   #failed = false
 
   constructor(fs: Fs, path: string) {
@@ -49,7 +49,7 @@ export class DirectWriter {
   }
 
   /** Undefined where the system or this file system knows no such writes. */
-  async #open(): Promise<FileHandle | undefined> {
+  async #open(): Promise<OpenFile | undefined> {
     const { O_DIRECT, O_WRONLY } = constants
     if (O_DIRECT === undefined) return undefined
     return this.#fs.open(this.#path, O_WRONLY | O_DIRECT).catch(() => undefined)

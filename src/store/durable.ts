@@ -1,14 +1,8 @@
-import type { FileHandle } from 'node:fs/promises'
-import * as nodeFs from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { errno } from '../lib/errno.ts'
+import { type Fs, fileSystem } from '../lib/file-system.ts'
+import type { OpenFile } from '../lib/open-file.ts'
 import { RegistryError } from '../oci/errors.ts'
-
-/** What the store uses of node:fs/promises; specs pass one that fails. */
-export type Fs = Pick<
-  typeof nodeFs,
-  'access' | 'mkdir' | 'open' | 'readdir' | 'rename' | 'stat' | 'statfs' | 'unlink'
->
 
 /** Group members may read, so that a backup needs no root; nobody but the registry writes, and others see nothing. */
 export const FILE_MODE = 0o640
@@ -25,7 +19,7 @@ export class DurableDisk {
   readonly fs: Fs
   #failure: Error | undefined
 
-  constructor(fs: Fs = nodeFs) {
+  constructor(fs: Fs = fileSystem) {
     this.fs = fs
   }
 
@@ -35,7 +29,7 @@ export class DurableDisk {
   }
 
   /** Gives the open file its final name, replacing what has it; when it resolves, bytes and name survive a power loss. */
-  async publish(file: FileHandle, from: string, to: string): Promise<void> {
+  async publish(file: OpenFile, from: string, to: string): Promise<void> {
     try {
       await this.datasync(file)
     } catch (error) {
@@ -46,7 +40,7 @@ export class DurableDisk {
   }
 
   /** Brings the bytes of an open file to the medium. Where this fails, what the file holds there is unknown. */
-  async datasync(file: FileHandle): Promise<void> {
+  async datasync(file: OpenFile): Promise<void> {
     try {
       await file.datasync()
     } catch (error) {
@@ -56,7 +50,7 @@ export class DurableDisk {
   }
 
   /** A new, empty file under a name that survives a power loss. Where this fails, nothing has the name, or all writes end. */
-  async create(path: string): Promise<FileHandle> {
+  async create(path: string): Promise<OpenFile> {
     const staged = join(dirname(path), 'new')
     const file = await this.fs.open(staged, 'w', FILE_MODE)
     try {

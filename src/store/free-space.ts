@@ -1,5 +1,5 @@
+import type { Fs } from '../lib/file-system.ts'
 import { RegistryError } from '../oci/errors.ts'
-import type { Fs } from './durable.ts'
 
 /** How old an answer of the file system may be, in milliseconds: what is written meanwhile goes beyond the limit. */
 const FRESH = 20

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { fileStream } from '../lib/file-stream.ts'
+import type { OpenFile } from '../lib/open-file.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { BlobHandle, ByteRange } from './contract.ts'
 import { damaged, type Inspector } from './inspector.ts'
@@ -16,11 +16,11 @@ const SMALL = 4 * 1024 * 1024
 export class FsBlob implements BlobHandle {
   readonly size: number
   readonly #digest: Digest
-  readonly #file: FileHandle
+  readonly #file: OpenFile
   readonly #stats: Stats
   readonly #inspector: Inspector
 
-  private constructor(digest: Digest, file: FileHandle, stats: Stats, inspector: Inspector) {
+  private constructor(digest: Digest, file: OpenFile, stats: Stats, inspector: Inspector) {
     this.#digest = digest
     this.#file = file
     this.#stats = stats
@@ -29,7 +29,7 @@ export class FsBlob implements BlobHandle {
   }
 
   /** The blob in that file, which it closes from now on; undefined where the file turns out to be damaged. */
-  static async of(digest: Digest, file: FileHandle, inspector: Inspector): Promise<FsBlob | undefined> {
+  static async of(digest: Digest, file: OpenFile, inspector: Inspector): Promise<FsBlob | undefined> {
     try {
       const blob = new FsBlob(digest, file, await file.stat(), inspector)
       if (blob.size > SMALL || (await blob.#verify())) return blob
@@ -58,7 +58,7 @@ export class FsBlob implements BlobHandle {
     return this.#inspector.knows(digest, stats) || this.#inspector.verify(digest, this.#file, stats)
   }
 
-  async #whole(): Promise<FileHandle> {
+  async #whole(): Promise<OpenFile> {
     try {
       if (await this.#verify()) return this.#file
     } catch (error) {

@@ -1,11 +1,12 @@
 import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { errno, orAbsent } from '../lib/errno.ts'
+import type { Fs } from '../lib/file-system.ts'
 import { readWhole } from '../lib/whole-file.ts'
 import { type Algorithm, type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { BlobHandle, BlobInfo, BlobStore, Upload } from './contract.ts'
-import { DurableDisk, type Fs, readOnly, writeError } from './durable.ts'
+import { DurableDisk, readOnly, writeError } from './durable.ts'
 import { FreeSpace } from './free-space.ts'
 import { FsBlob } from './fs-blob.ts'
 import type { FsParts } from './fs-parts.ts'
@@ -77,7 +78,7 @@ export class FsBlobStore implements BlobStore {
     const path = this.#layout.blob(digest)
     const { inspector } = this.#parts
     if (size !== undefined && size <= MOST_WHOLE) {
-      const whole = await orAbsent(readWhole(path, size))
+      const whole = await orAbsent(readWhole(this.#disk.fs, path, size))
       if (whole) return WholeBlob.of(digest, whole, inspector)
     }
     const file = await orAbsent(this.#disk.fs.open(path, 'r'))

@@ -1,9 +1,9 @@
-import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { batches } from '../lib/batches.ts'
 import { orAbsent } from '../lib/errno.ts'
 import { fileStream } from '../lib/file-stream.ts'
 import { limited } from '../lib/limited.ts'
+import type { OpenFile } from '../lib/open-file.ts'
 import { writeAll } from '../lib/write-all.ts'
 import { type Algorithm, algorithmOf, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
@@ -156,7 +156,7 @@ export class FsUpload implements Upload {
 
   /** Writes the batch at that position and answers where it ends; hashes it meanwhile. */
   async #write(
-    file: FileHandle,
+    file: OpenFile,
     batch: readonly Uint8Array[],
     position: number,
     direct?: DirectWriter,
@@ -170,7 +170,7 @@ export class FsUpload implements Upload {
   }
 
   /** Runs the work on the staged file. A second request at the same time is refused: neither order would be right. */
-  async #alone<T>(work: (file: FileHandle) => Promise<T>): Promise<T> {
+  async #alone<T>(work: (file: OpenFile) => Promise<T>): Promise<T> {
     if (this.#busy) throw this.#outOfOrder('another request is at work on this upload')
     this.#busy = true
     try {

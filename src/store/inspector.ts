@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { orAbsent } from '../lib/errno.ts'
+import type { OpenFile } from '../lib/open-file.ts'
 import { algorithmOf, type Digest, Hasher } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { DurableDisk } from './durable.ts'
@@ -48,7 +48,7 @@ export class Inspector {
   }
 
   /** Reads the file whole, unless these are its bytes, now or with whoever is at it. False where it is damaged. */
-  verify(digest: Digest, file: FileHandle | Uint8Array, stats: Stats): Promise<boolean> {
+  verify(digest: Digest, file: OpenFile | Uint8Array, stats: Stats): Promise<boolean> {
     const key = `${digest} ${versionOf(stats)}`
     const going =
       this.#going.get(key) ?? this.#judge(digest, file, stats).finally(() => this.#going.delete(key))
@@ -59,7 +59,7 @@ export class Inspector {
   /** Reads the file whole, whatever is known of it; `pace` is told of every part. False where it is damaged. */
   async read(
     digest: Digest,
-    file: FileHandle,
+    file: OpenFile,
     stats: Stats,
     pace: (bytes: number) => Promise<void> = async () => {},
   ): Promise<boolean> {
@@ -88,7 +88,7 @@ export class Inspector {
   }
 
   /** The blob was published from bytes that were hashed on their way in: it is known, and what was damaged of it may go. */
-  async published(digest: Digest, file: FileHandle): Promise<Stats | undefined> {
+  async published(digest: Digest, file: OpenFile): Promise<Stats | undefined> {
     try {
       const stats = await file.stat()
       this.#verified.add(digest, stats)
@@ -100,7 +100,7 @@ export class Inspector {
     }
   }
 
-  #judge(digest: Digest, file: FileHandle | Uint8Array, stats: Stats): Promise<boolean> {
+  #judge(digest: Digest, file: OpenFile | Uint8Array, stats: Stats): Promise<boolean> {
     if (!(file instanceof Uint8Array)) return this.read(digest, file, stats)
     return this.#conclude(digest, stats, new Hasher(algorithmOf(digest)).update(file))
   }

@@ -1,4 +1,5 @@
 import { orAbsent } from '../lib/errno.ts'
+import { writeAll } from '../lib/write-all.ts'
 import { type DurableDisk, FILE_MODE } from './durable.ts'
 
 /** How things lie in the storage folder, see Layout. Raised with every change that an older program would get wrong. */
@@ -9,14 +10,8 @@ const VERSION = 1
  * and gets this one. Throws where a newer program has written it, before anything is touched.
  */
 export async function checkLayout(disk: DurableDisk, path: string): Promise<void> {
-  const file = await orAbsent(disk.fs.open(path, 'r'))
-  if (!file) return writeVersion(disk, path)
-  let text: string
-  try {
-    text = await file.readFile('utf8')
-  } finally {
-    await file.close()
-  }
+  const text = await orAbsent(disk.fs.readFile(path, 'utf8'))
+  if (text === undefined) return writeVersion(disk, path)
   const version = versionIn(text)
   if (version === undefined) throw new Error(`${path} is damaged: write {"version":${VERSION}} into it`)
   if (version > VERSION) {
@@ -30,7 +25,7 @@ async function writeVersion(disk: DurableDisk, path: string): Promise<void> {
   const staged = `${path}.new`
   const file = await disk.fs.open(staged, 'w', FILE_MODE)
   try {
-    await file.writeFile(`${JSON.stringify({ version: VERSION })}\n`)
+    await writeAll(file, [Buffer.from(`${JSON.stringify({ version: VERSION })}\n`)], 0)
     await disk.publish(file, staged, path)
   } finally {
     await file.close()

@@ -1,13 +1,14 @@
-import type { FileHandle } from 'node:fs/promises'
 import { orAbsent } from '../lib/errno.ts'
-import { FILE_MODE, type Fs } from './durable.ts'
+import type { Fs } from '../lib/file-system.ts'
+import type { OpenFile } from '../lib/open-file.ts'
+import { FILE_MODE } from './durable.ts'
 
 /** The file of an upload, open while somebody is at work on it or holds it. */
 export class StagedFile {
   readonly path: string
   readonly #fs: Fs
   #users = 0
-  #file: Promise<FileHandle | undefined> | undefined
+  #file: Promise<OpenFile | undefined> | undefined
 
   constructor(fs: Fs, path: string) {
     this.#fs = fs
@@ -33,7 +34,7 @@ export class StagedFile {
   }
 
   /** The work is given undefined where there is no such file. */
-  use<T>(work: (file: FileHandle | undefined) => Promise<T>): Promise<T> {
+  use<T>(work: (file: OpenFile | undefined) => Promise<T>): Promise<T> {
     return this.hold(async () => {
       this.#file ??= orAbsent(this.#fs.open(this.path, 'r+'))
       return work(await this.#file)

@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises'
+import type { OpenFile } from '../lib/open-file.ts'
 import { type Algorithm, type Digest, Hasher } from '../oci/digest.ts'
 
 const CHUNK = 1024 * 1024
@@ -28,11 +28,7 @@ export class StagedHash {
   }
 
   /** The digest of the file's first `size` bytes. */
-  async digest(
-    file: FileHandle,
-    size: number,
-    algorithm: Algorithm = this.#hasher.algorithm,
-  ): Promise<Digest> {
+  async digest(file: OpenFile, size: number, algorithm: Algorithm = this.#hasher.algorithm): Promise<Digest> {
     this.cut(size)
     if (algorithm !== this.#hasher.algorithm) this.#restart(algorithm)
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - this.#hashed))
