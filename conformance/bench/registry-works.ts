@@ -13,7 +13,7 @@ const OTHERS = REGISTRY_NAMES.filter(name => name !== OURS)
 /** Distribution sends no OCI manifest to who does not say so. */
 const ACCEPT = { accept: `${OCI_MANIFEST}, ${OCI_INDEX}` }
 
-/** Of pushes, which fill the disk, in seconds. */
+/** Of pushes of blobs, which fill the disk, in seconds. */
 const LONGEST = 1
 
 /** What registries do, and koa and nginx where they can. */
@@ -85,13 +85,22 @@ export function registryWorks(content: Content): Work[] {
       by: REGISTRY_NAMES.filter(name => name !== 'distribution'),
       aims: [{ against: OTHERS, least: 5 }],
     }),
-    pushing('blob push 2 MiB, c8', [...REGISTRY_NAMES, DISK], 1, loadBlobs),
-    pushing('blob push 2 MiB, c8, until all is on the disk', [...REGISTRY_NAMES, DISK], 1, synced(loadBlobs)),
+    pushing('blob push 2 MiB, c8', [...REGISTRY_NAMES, DISK], 1, shortly(loadBlobs)),
+    pushing(
+      'blob push 2 MiB, c8, until all is on the disk',
+      [...REGISTRY_NAMES, DISK],
+      1,
+      synced(shortly(loadBlobs)),
+    ),
     pushing('manifest push, c8', REGISTRY_NAMES, 2, loadManifests),
   ]
 }
 
 type Load = (peer: Peer, repository: string, seconds: number) => Promise<Count>
+
+function shortly(load: Load): Load {
+  return (peer, repository, seconds) => load(peer, repository, Math.min(seconds, LONGEST))
+}
 
 /** Counts the time as well that the kernel takes to write what the server left to it. */
 function synced(load: Load): Load {
@@ -114,9 +123,7 @@ function pushing(title: string, by: readonly string[], least: number, load: Load
     measure: async (peer, seconds) => {
       // What another one has left to the kernel to write is not to be paid for by who syncs.
       await run('sync', [])
-      return await figureOf(peer, 'req/s', () =>
-        load(peer, `bench/push${pushes++}`, Math.min(seconds, LONGEST)),
-      )
+      return await figureOf(peer, 'req/s', () => load(peer, `bench/push${pushes++}`, seconds))
     },
   }
 }
