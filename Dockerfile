@@ -3,7 +3,7 @@ FROM node:lts-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY tsconfig.json tsconfig.build.json ./
+COPY build.mjs tsconfig.json ./
 COPY src ./src
 RUN npm run build
 RUN npm prune --omit=dev
