@@ -1,16 +1,5 @@
-import {
-  access,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  type Stats,
-  type StatsFs,
-  stat,
-  statfs,
-  unlink,
-} from 'node:fs'
-import { promisify } from 'node:util'
+import type { Stats, StatsFs } from 'node:fs'
+import { access, mkdir, readdir, readFile, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { type OpenFile, openFile } from './open-file.ts'
 
 /** What is done with a file system here; specs pass one that fails. */
@@ -26,18 +15,15 @@ export interface Fs {
   unlink(path: string): Promise<void>
 }
 
-/**
- * That of the system, by callbacks: a push makes a dozen of these calls, and one by node:fs/promises takes about twice
- * the processor time.
- */
+/** That of the system. */
 export const fileSystem: Fs = {
-  access: promisify(access),
-  mkdir: promisify(mkdir),
+  access,
+  mkdir,
   open: openFile,
-  readdir: promisify(readdir),
-  readFile: promisify(readFile),
-  rename: promisify(rename),
-  stat: promisify(stat),
-  statfs: promisify(statfs),
-  unlink: promisify(unlink),
+  readdir,
+  readFile,
+  rename,
+  stat,
+  statfs,
+  unlink,
 }
