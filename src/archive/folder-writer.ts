@@ -9,7 +9,7 @@ import {
   digestAt,
   INDEX_FILE,
   LAYOUT_FILE,
-  LAYOUT_HEADER,
+  layoutDocuments,
   layoutPath,
   parseLayoutIndex,
   sameScope,
@@ -71,14 +71,8 @@ export class FolderWriter implements LayoutWriter {
   }
 
   async finish(index: string): Promise<void> {
-    for (const [name, text] of [
-      [LAYOUT_FILE, LAYOUT_HEADER],
-      [INDEX_FILE, index],
-    ] as const) {
-      await this.#write(join(this.#folder, name), async file => {
-        await writeAll(file, [Buffer.from(text)], 0)
-      })
-    }
+    for (const [name, bytes] of layoutDocuments(index))
+      await this.#write(join(this.#folder, name), file => writeAll(file, [bytes], 0))
     for (const algorithm of ALGORITHMS) {
       for (const name of await readdir(join(this.#folder, 'blobs', algorithm))) {
         const path = `blobs/${algorithm}/${name}`
@@ -96,7 +90,7 @@ export class FolderWriter implements LayoutWriter {
   }
 
   /** The whole file or none has the name, also behind a power loss. */
-  async #write(path: string, write: (file: OpenFile) => Promise<void>): Promise<void> {
+  async #write(path: string, write: (file: OpenFile) => Promise<unknown>): Promise<void> {
     const staged = `${path}${STAGED}`
     const file = await this.#disk.fs.open(staged, 'w', FILE_MODE)
     try {

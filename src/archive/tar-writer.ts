@@ -5,7 +5,7 @@ import { orAbsent } from '../lib/errno.ts'
 import type { OpenFile } from '../lib/open-file.ts'
 import { writeAll } from '../lib/write-all.ts'
 import type { Digest } from '../oci/digest.ts'
-import { INDEX_FILE, LAYOUT_FILE, LAYOUT_HEADER, layoutPath } from '../oci/layout.ts'
+import { layoutDocuments, layoutPath } from '../oci/layout.ts'
 import { DurableDisk, FILE_MODE } from '../store/durable.ts'
 import type { LayoutWriter } from './contract.ts'
 
@@ -66,13 +66,7 @@ export class TarWriter implements LayoutWriter {
   }
 
   async finish(index: string): Promise<void> {
-    for (const [name, text] of [
-      [LAYOUT_FILE, LAYOUT_HEADER],
-      [INDEX_FILE, index],
-    ] as const) {
-      const bytes = Buffer.from(text)
-      await this.#add(name, bytes.length, [bytes])
-    }
+    for (const [name, bytes] of layoutDocuments(index)) await this.#add(name, bytes.length, [bytes])
     this.#pack.finalize()
     await this.#sent
     if (!this.#staged) return

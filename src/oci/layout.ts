@@ -14,6 +14,14 @@ export const LAYOUT_FILE = 'oci-layout'
 export const INDEX_FILE = 'index.json'
 export const LAYOUT_HEADER = '{"imageLayoutVersion":"1.0.0"}'
 
+/** What stands beside the blobs, by its name, in the order in which it is written: the index makes a layout whole. */
+export function layoutDocuments(index: string): readonly (readonly [name: string, bytes: Buffer])[] {
+  return [
+    [LAYOUT_FILE, Buffer.from(LAYOUT_HEADER)],
+    [INDEX_FILE, Buffer.from(index)],
+  ]
+}
+
 /** The largest index.json in bytes: half a million manifests. All of it is in memory when it is read. */
 export const MAX_INDEX_BYTES = 256 * 1024 * 1024
 
