@@ -13,9 +13,6 @@ const OTHERS = REGISTRY_NAMES.filter(name => name !== OURS)
 /** Distribution sends no OCI manifest to who does not say so. */
 const ACCEPT = { accept: `${OCI_MANIFEST}, ${OCI_INDEX}` }
 
-/** Of pushes of blobs, which fill the disk, in seconds. */
-const LONGEST = 1
-
 /** What registries do, and koa and nginx where they can. */
 export function registryWorks(content: Content): Work[] {
   const { manifestDigest, blobDigest, largeBlobDigest } = content
@@ -85,22 +82,13 @@ export function registryWorks(content: Content): Work[] {
       by: REGISTRY_NAMES.filter(name => name !== 'distribution'),
       aims: [{ against: OTHERS, least: 5 }],
     }),
-    pushing('blob push 2 MiB, c8', [...REGISTRY_NAMES, DISK], 1, shortly(loadBlobs)),
-    pushing(
-      'blob push 2 MiB, c8, until all is on the disk',
-      [...REGISTRY_NAMES, DISK],
-      1,
-      synced(shortly(loadBlobs)),
-    ),
+    pushing('blob push 2 MiB, c8', [...REGISTRY_NAMES, DISK], 1, loadBlobs),
+    pushing('blob push 2 MiB, c8, until all is on the disk', [...REGISTRY_NAMES, DISK], 1, synced(loadBlobs)),
     pushing('manifest push, c8', REGISTRY_NAMES, 2, loadManifests),
   ]
 }
 
 type Load = (peer: Peer, repository: string, seconds: number) => Promise<Count>
-
-function shortly(load: Load): Load {
-  return (peer, repository, seconds) => load(peer, repository, Math.min(seconds, LONGEST))
-}
 
 /** Counts the time as well that the kernel takes to write what the server left to it. */
 function synced(load: Load): Load {
