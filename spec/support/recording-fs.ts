@@ -35,7 +35,7 @@ export class RecordingFs {
     }
   }
 
-  async #open(path: string, flags: string | number, mode: Parameters<Fs['open']>[2]): Promise<OpenFile> {
+  async #open(path: string, flags: string | number, mode?: number): Promise<OpenFile> {
     const at = this.#below(path)
     if (!String(flags).startsWith('w')) return this.#watch(await fileSystem.open(path, flags, mode), at)
     const handle = await this.#change(
