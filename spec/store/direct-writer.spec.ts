@@ -7,7 +7,7 @@ import { giveAligned, takeAligned } from '../../src/lib/aligned-memory.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { BLOCK, DirectWriter } from '../../src/store/direct-writer.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
-import { content } from '../contracts/blob-store.ts'
+import { content } from '../support/blobs.ts'
 import { FaultyFs } from '../support/faults.ts'
 import { storages } from '../support/storage.ts'
 

@@ -3,7 +3,7 @@ import { fileSystem } from '../../src/lib/file-system.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { BLOCK } from '../../src/store/direct-writer.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
-import { body, content, push } from '../contracts/blob-store.ts'
+import { body, content, push } from '../support/blobs.ts'
 import { refusal } from '../support/refusal.ts'
 import { storages } from '../support/storage.ts'
 
