@@ -12,8 +12,6 @@ import { type Count, wrk } from './wrk.ts'
 const CONNECTIONS = 8
 /** More than any registry takes in a second. */
 const BLOBS = 1000
-/** Of blobs, which fill the disk, in seconds. */
-const LONGEST = 1
 
 /** Manifests, all different, each under a new tag. */
 export function loadManifests(peer: Peer, repository: string, seconds: number): Promise<Count> {
@@ -24,8 +22,7 @@ export function loadManifests(peer: Peer, repository: string, seconds: number): 
 }
 
 /** Blobs of 2 MiB, all different, as most clients push: a session, and all bytes with what ends it. */
-export async function loadBlobs(peer: Peer, repository: string, most: number): Promise<Count> {
-  const seconds = Math.min(most, LONGEST)
+export async function loadBlobs(peer: Peer, repository: string, seconds: number): Promise<Count> {
   const beginning = randomBytes(2 * MIB - 16)
   const hashed = createHash('sha256').update(beginning)
   const ends = Array.from({ length: BLOBS * seconds }, (_, n) => {
