@@ -61,11 +61,11 @@ class Descriptor implements OpenFile {
   }
 
   datasync() {
-    return this.#call<void>((fd, done) => fdatasync(fd, done))
+    return this.#call<void>(fdatasync)
   }
 
   sync() {
-    return this.#call<void>((fd, done) => fsync(fd, done))
+    return this.#call<void>(fsync)
   }
 
   /** The number of a closed file is that of whatever is opened next: a call that comes late would go to that. */
