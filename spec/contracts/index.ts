@@ -88,6 +88,36 @@ export function indexContract(name: string, fixture: () => Promise<IndexFixture>
       })
     })
 
+    describe('many rows', () => {
+      it('come in the order of their keys, and undefined for each that does not exist', async () => {
+        const keys = Array.from({ length: 600 }, (_, i): [string] => [`${i}`])
+        await index.apply(keys.filter((_, i) => i % 3 > 0).map((key, i) => put(NEXT, key, i)))
+        for (const count of [0, 1, 5, 600]) {
+          const asked = keys.slice(0, count).reverse()
+          const expected = await Promise.all(asked.map(key => index.get(NEXT, ...key)))
+          expect(await index.getMany(NEXT, asked)).to.deep.equal(expected)
+        }
+        const twice: [string][] = [['1'], ['0'], ['1']]
+        expect(await index.getMany(NEXT, twice)).to.deep.equal([0, undefined, 0])
+      })
+
+      it('may be bytes', async () => {
+        await index.apply([put(BYTES, ['a'], Buffer.from('x'))])
+        const [a, b] = await index.getMany(BYTES, [['a'], ['b']])
+        expect(Buffer.from(a ?? []).toString()).to.equal('x')
+        expect(b).to.equal(undefined)
+      })
+
+      it('are those of its moment in a snapshot', async () => {
+        const keys = Array.from({ length: 40 }, (_, i): [string] => [`${i}`])
+        await index.apply(keys.map(key => put(NEXT, key, 1)))
+        const snapshot = index.snapshot()
+        await index.apply(keys.map(key => put(NEXT, key, 2)))
+        expect(await snapshot.getMany(NEXT, keys)).to.deep.equal(keys.map(() => 1))
+        await snapshot.close()
+      })
+    })
+
     describe('order', () => {
       it('is that of the bytes in UTF-8', async () => {
         const parts = [
@@ -331,6 +361,7 @@ export function indexContract(name: string, fixture: () => Promise<IndexFixture>
         for (const work of [
           index.check(),
           index.get(NEXT, 'a'),
+          index.getMany(NEXT, [['a']]),
           index.page(NEXT, []),
           all(index.scan(NEXT, [])),
           index.apply([put(NEXT, ['a'], 1)]),

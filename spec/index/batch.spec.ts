@@ -83,6 +83,46 @@ describe('index/batch', () => {
     expect(await batch.page(NEXT, [])).to.deep.equal([])
   })
 
+  it('reads few rows for a small page, however many it removes', async () => {
+    const names = Array.from({ length: 300 }, (_, i) => `${1000 + i}`)
+    const first = new Batch(index)
+    for (const name of names) first.put(NEXT, [name], 1)
+    await first.apply()
+    const batch = new Batch(index)
+    for (const name of names.slice(10)) batch.del(NEXT, [name])
+    const asked: (number | undefined)[] = []
+    const { latest } = index
+    const page = latest.page
+    latest.page = ((table: never, parts: never, options: Page) => {
+      asked.push(options.limit)
+      return page.call(latest, table, parts, options)
+    }) as typeof page
+    try {
+      expect(await batch.page(NEXT, [], { limit: 2 })).to.have.length(2)
+      expect(asked).to.deep.equal([18])
+      for (const name of names.slice(0, 10)) batch.del(NEXT, [name])
+      expect(await batch.page(NEXT, [], { limit: 2 })).to.deep.equal([])
+    } finally {
+      latest.page = page
+    }
+  })
+
+  it('gives way to others while it reads much', async () => {
+    const batch = new Batch(index)
+    let turns = 0
+    let reading = true
+    const count = () => {
+      turns++
+      if (reading) setImmediate(count)
+    }
+    setImmediate(count)
+    const used = process.cpuUsage()
+    // More than one slice of work, on any machine.
+    while (process.cpuUsage(used).user < 50_000) await batch.get(NEXT, 'a')
+    reading = false
+    expect(turns).to.be.above(1)
+  })
+
   it('has nothing to apply where nothing changed', () => new Batch(index).apply())
 
   it('answers every read as the index does when it is applied', async () => {
@@ -120,6 +160,7 @@ describe('index/batch', () => {
             Promise.all(
               reads.map(async ({ parts, scan: options, limit, key }) => [
                 await reader.get(PAIRS, ...key),
+                await reader.getMany(PAIRS, [key, ['a', 'b'], ['', 'a']]),
                 await reader.page(PAIRS, parts, {
                   ...options,
                   ...(limit !== undefined && { limit }),

@@ -1,5 +1,5 @@
 import type { Batch } from '../index/batch.ts'
-import { descendingI32, descendingNanos } from '../index/keys.ts'
+import { bytewise, descendingI32, descendingNanos } from '../index/keys.ts'
 import {
   BUILDS,
   type ClaimRow,
@@ -40,17 +40,23 @@ type Builds = Map<string, Descriptor>
 export async function addBuild(batch: Batch, build: Build): Promise<void> {
   // The tags of an upstream's repository are the upstream's.
   if (await batch.get(MIRRORED, build.repository)) return
-  for (const [key, row] of rowsOf(build)) batch.put(BUILDS, key, row)
-  await composeAll(batch, build)
+  const rows = rowsOf(build)
+  for (const [key, row] of rows) batch.put(BUILDS, key, row)
+  await composeAll(batch, build.repository, rows)
 }
 
-/** Takes the builds of this manifest out of the composed tags. */
-export async function removeBuild(batch: Batch, build: Build): Promise<void> {
-  for (const [key] of rowsOf(build)) batch.del(BUILDS, key)
-  await composeAll(batch, build)
-  const [other] = await batch.page(BUILDS, [build.repository], { limit: 1 })
+/** Takes builds of a repository out of its composed tags, each of which is composed once. */
+export async function removeBuilds(
+  batch: Batch,
+  repository: Repository,
+  builds: readonly Build[],
+): Promise<void> {
+  const rows = builds.flatMap(rowsOf)
+  for (const [key] of rows) batch.del(BUILDS, key)
+  await composeAll(batch, repository, rows)
+  const [other] = await batch.page(BUILDS, [repository], { limit: 1 })
   // Older composed indexes stay for clients that are between tag and digest; not when all they list is gone.
-  if (!other) await removeComposed(batch, build.repository)
+  if (!other) await removeComposed(batch, repository)
 }
 
 /**
@@ -82,6 +88,23 @@ export async function compose(
   await setTag(batch, repository, tag, { digest, composed: true })
 }
 
+/** Composes those of the tags for which there are builds. No tag may exist, and they must be in key order. */
+export async function composeFree(
+  batch: Batch,
+  repository: Repository,
+  tags: readonly string[],
+): Promise<void> {
+  // Most tags have no builds. So the next tag that has some is looked for, and those before it cost no read.
+  let next: string | undefined = ''
+  for (const tag of tags) {
+    if (next === undefined) return
+    if (bytewise(tag, next) < 0) continue
+    await compose(batch, repository, tag)
+    const [build] = await batch.page(BUILDS, [repository], { after: tag, limit: 1 })
+    next = build?.key[1]
+  }
+}
+
 /** Only plugins at home in the repository: one that is merely inside somebody's artifact makes no tags there. */
 function rowsOf({ repository, manifest, claim }: Build) {
   return claim.descriptors.flatMap(plugin => {
@@ -97,11 +120,15 @@ function rowsOf({ repository, manifest, claim }: Build) {
   })
 }
 
-async function composeAll(batch: Batch, build: Build): Promise<void> {
+/** Composes the tags of these rows, which have come or gone. */
+async function composeAll(
+  batch: Batch,
+  repository: Repository,
+  rows: ReturnType<typeof rowsOf>,
+): Promise<void> {
   const changed = new Map<string, Set<string>>()
-  for (const [[, tag, platform]] of rowsOf(build))
-    changed.set(tag, (changed.get(tag) ?? new Set()).add(platform))
-  for (const [tag, platforms] of changed) await compose(batch, build.repository, tag, platforms)
+  for (const [[, tag, platform]] of rows) changed.set(tag, (changed.get(tag) ?? new Set()).add(platform))
+  for (const [tag, platforms] of changed) await compose(batch, repository, tag, platforms)
 }
 
 /** By going from the first build of a platform to the first of the next one, however many there are of each. */

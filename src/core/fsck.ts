@@ -136,12 +136,7 @@ export class Fsck {
       if ((await target.get(MIRRORED, repository)) || (await target.get(COMPOSED, ...key))) continue
       const pushed = await readManifest(target, repository, digest, row.mediaType)
       if (typeof pushed === 'string') continue
-      const missing = await missingReferences(
-        target,
-        repository as Repository,
-        pushed.manifest,
-        async () => true,
-      )
+      const missing = await missingReferences(target, repository as Repository, pushed.manifest)
       for (const needed of missing)
         this.#lasting(
           `manifest ${repository}@${digest}: it needs ${needed.digest}, which ${repository} has not; push it`,

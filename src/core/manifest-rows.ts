@@ -8,16 +8,15 @@ import {
   REFERRERS,
   REFERRERS_BY_TYPE,
   REPOSITORIES,
-  TAGGED,
 } from '../index/tables.ts'
 import { rfc3339 } from '../lib/clock.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { artifactTypeOf, type Descriptor, type Manifest, parseManifest } from '../oci/manifest.ts'
 import type { Repository } from '../oci/name.ts'
-import { claimsOf, removeClaim } from './claims.ts'
-import { compose } from './composed-tags.ts'
+import { claimsOf, removeClaims } from './claims.ts'
+import { composeFree } from './composed-tags.ts'
 import { addReferences, removeReferences } from './references.ts'
-import { unsetTag } from './tag-rows.ts'
+import { unsetTagsOf } from './tag-rows.ts'
 
 /** A manifest on its way in: what was pushed, and what it says. */
 export interface Pushed {
@@ -77,11 +76,10 @@ export async function removeManifest(
     batch.del(REFERRERS, [repository, row.subject, digest])
     batch.del(REFERRERS_BY_TYPE, [repository, row.subject, row.artifactType ?? '', digest])
   }
-  const tags = (await batch.page(TAGGED, [repository, digest])).map(({ key }) => key[2])
-  for (const tag of tags) await unsetTag(batch, repository, tag)
+  const tags = await unsetTagsOf(batch, repository, digest)
   const descriptor = { mediaType: row.mediaType, digest, size: row.size }
-  for (const claim of await claimsOf(batch, repository, descriptor)) await removeClaim(batch, claim)
-  for (const tag of tags) await compose(batch, repository, tag)
+  await removeClaims(batch, await claimsOf(batch, repository, descriptor))
+  await composeFree(batch, repository, tags)
   const [other] = await batch.page(MANIFESTS, [repository], { limit: 1 })
   if (!other) batch.del(REPOSITORIES, [repository])
 }

@@ -3,17 +3,18 @@ import type { Reader } from '../index/contract.ts'
 import { BINARIES, MANIFEST_BYTES, MANIFESTS, REFERENCES, REPOSITORIES, TAGS } from '../index/tables.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { type Manifest, parseManifest } from '../oci/manifest.ts'
+import { parseManifest } from '../oci/manifest.ts'
 import type { Repository, Tag } from '../oci/name.ts'
 import { signatureForSubject } from '../oci/plugin-artifact.ts'
-import { changePlugins, changeRepositories, keepingBytes } from './changes.ts'
+import { changePlugins, changeRepositories } from './changes.ts'
 import { compose } from './composed-tags.ts'
+import { Examinations, type Examined } from './examinations.ts'
 import { loadManifest, type Pushed, putManifest, removeManifest } from './manifest-rows.ts'
 import { checkPush } from './mirror/mirrored.ts'
 import type { Parts } from './parts.ts'
-import { checkSignature, claimPlugins } from './plugin-claims.ts'
-import { type FoundPlugin, findPlugins, mayHoldPlugins } from './recognition.ts'
-import { checkReferences } from './references.ts'
+import { checkSignature, checkUnpacked, claimPlugins } from './plugin-claims.ts'
+import { findPlugins, mayHoldPlugins } from './recognition.ts'
+import { checkReferenceRows, checkReferences } from './references.ts'
 import { setTag, unsetTag } from './tag-rows.ts'
 
 /** How a manifest is named in a request. */
@@ -29,12 +30,6 @@ export interface StoredManifest {
 export interface Conditions {
   readonly ifMatch?: readonly string[] | undefined
   readonly ifNoneMatch?: readonly string[] | undefined
-}
-
-/** A manifest with the plugins in it. */
-interface Examined {
-  readonly pushed: Pushed
-  readonly found: readonly FoundPlugin[]
 }
 
 export class Manifests {
@@ -75,24 +70,25 @@ export class Manifests {
     const { index, store } = this.#parts
     await store.admit()
     await checkPush(index, this.#parts.mirrors, repository)
-    await checkReferences(index, this.#parts, repository, manifest)
+    await checkReferences(this.#parts, repository, manifest)
     const examined = await this.#examine({ digest, bytes, manifest })
-    const signature = signatureForSubject(manifest)
-    const early = await this.#signedBy(index, repository, manifest)
-    if (early) checkSignature(this.#parts, early.found, signature ?? '')
-    const change = async (batch: Batch) => {
+    checkUnpacked(this.#parts, examined.found)
+    const examinations = this.examinations()
+    const early = await examinations.subject(repository, manifest)
+    const signature = signatureForSubject(manifest) ?? ''
+    if (early) checkSignature(this.#parts, early.found, signature)
+    await this.#store(repository, examined, examinations, async batch => {
       await checkPush(batch, this.#parts.mirrors, repository)
-      await checkReferences(batch, this.#parts, repository, manifest)
+      await checkReferenceRows(batch, this.#parts, repository, manifest)
       if (!isDigest(reference)) await checkConditions(batch, repository, reference, conditions)
+      // A subject that came in between has not seen this signature.
+      const subject = await examinations.examinedSubject(batch, repository, manifest)
+      if (subject && !early) checkSignature(this.#parts, subject.found, signature)
       await this.add(batch, repository, examined)
       for (const tag of isDigest(reference) ? tags : [reference])
         await setTag(batch, repository, tag, { digest })
-      // Looked for again: a subject that came in between has not seen this signature.
-      const subject = early ?? (await this.#signedBy(batch, repository, manifest))
-      if (subject && !early) checkSignature(this.#parts, subject.found, signature ?? '')
       if (subject) await this.#reclaim(batch, repository, subject)
-    }
-    await this.#store(repository, examined, change)
+    })
     return { digest, subject: manifest.subject?.digest }
   }
 
@@ -107,12 +103,14 @@ export class Manifests {
     time: bigint,
     more: (batch: Batch) => Promise<void> = async () => {},
   ): Promise<void> {
-    const { found } = await this.#understood(pushed)
-    const subject = await this.#signedBy(this.#parts.index, repository, pushed.manifest)
-    await this.#store(repository, { pushed, found }, async batch => {
+    const examined = await this.#understood(pushed)
+    const examinations = this.examinations()
+    await examinations.subject(repository, pushed.manifest)
+    await this.#store(repository, examined, examinations, async batch => {
       await more(batch)
       await putManifest(batch, repository, pushed, time)
-      await claimPlugins(batch, this.#parts, repository, pushed, found, time, 'keep')
+      await claimPlugins(batch, this.#parts, repository, pushed, examined.found, time, 'keep')
+      const subject = await examinations.examinedSubject(batch, repository, pushed.manifest)
       if (subject) await this.#reclaim(batch, repository, subject)
     })
   }
@@ -125,7 +123,8 @@ export class Manifests {
       const pushed = await loadManifest(index, repository, key[2] as Digest)
       const examined = pushed && (await this.#understood(pushed))
       if (!examined?.found.length) continue
-      await this.#store(repository, examined, batch => this.#reclaim(batch, repository, examined))
+      const reclaim = (batch: Batch) => this.#reclaim(batch, repository, examined)
+      await this.#store(repository, examined, this.examinations(), reclaim)
     }
   }
 
@@ -140,23 +139,36 @@ export class Manifests {
    * Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, `PRECONDITION_FAILED`.
    */
   async delete(repository: Repository, reference: Reference, conditions: Conditions = {}): Promise<void> {
-    await this.#change(repository, isDigest(reference), async batch => {
+    const examinations = this.examinations()
+    const change = async (batch: Batch) => {
       if (!isDigest(reference)) {
         await checkConditions(batch, repository, reference, conditions)
         if (!(await batch.get(TAGS, repository, reference))) throw await this.#unknown(repository, reference)
         await unsetTag(batch, repository, reference)
         return compose(batch, repository, reference)
       }
-      if (!(await this.remove(batch, repository, reference))) throw await this.#unknown(repository, reference)
-    })
+      if (!(await this.remove(batch, repository, reference, examinations)))
+        throw await this.#unknown(repository, reference)
+    }
+    await examinations.run(() => this.#change(repository, isDigest(reference), change))
   }
 
-  /** Part of a larger change. False where there is no such manifest. */
-  async remove(batch: Batch, repository: Repository, digest: Digest): Promise<boolean> {
+  /** For a change in which manifests are removed. */
+  examinations(): Examinations {
+    return new Examinations(this.#parts, pushed => this.#examine(pushed))
+  }
+
+  /** Part of a larger change, which `examinations` runs. False where there is no such manifest. */
+  async remove(
+    batch: Batch,
+    repository: Repository,
+    digest: Digest,
+    examinations: Examinations,
+  ): Promise<boolean> {
     const pushed = await loadManifest(batch, repository, digest)
     const row = await batch.get(MANIFESTS, repository, digest)
     if (!pushed || !row) return false
-    const subject = await this.#signedBy(batch, repository, pushed.manifest)
+    const subject = await examinations.examinedSubject(batch, repository, pushed.manifest)
     await removeManifest(batch, repository, pushed, row)
     if (subject) await this.#reclaim(batch, repository, subject)
     return true
@@ -174,13 +186,6 @@ export class Manifests {
     return { pushed, found: manifest.kind === 'image' ? await findPlugins(this.#parts, manifest) : [] }
   }
 
-  /** The subject whose plugins this manifest brings the signature of. */
-  async #signedBy(reader: Reader, repository: Repository, manifest: Manifest): Promise<Examined | undefined> {
-    if (signatureForSubject(manifest) === undefined || !manifest.subject) return undefined
-    const subject = await loadManifest(reader, repository, manifest.subject.digest as Digest)
-    return subject && this.#examine(subject)
-  }
-
   /** A signature has come or gone, or a blob has come: plugins stand anew. They are stored already, so none is refused. */
   async #reclaim(batch: Batch, repository: Repository, { pushed, found }: Examined): Promise<void> {
     const row = await batch.get(MANIFESTS, repository, pushed.digest)
@@ -189,12 +194,14 @@ export class Manifests {
 
   #store(
     repository: Repository,
-    { pushed, found }: Examined,
+    examined: Examined,
+    examinations: Examinations,
     work: (batch: Batch) => Promise<void>,
   ): Promise<void> {
+    const { pushed, found } = examined
     const plugins = found.length > 0 || signatureForSubject(pushed.manifest) !== undefined
-    const unpacked = found.filter(({ bytes }) => bytes).map(({ binary }) => binary)
-    return keepingBytes(this.#parts.index, unpacked, () => this.#change(repository, plugins, work))
+    examinations.add(repository, examined)
+    return examinations.run(() => this.#change(repository, plugins, work))
   }
 
   /** One atomic change of a repository, and of the plugin listing where plugins are in it. */

@@ -5,13 +5,12 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
 import { createdOf, SIGNATURE_ANNOTATION, SIGNATURE_TYPE } from '../oci/plugin-artifact.ts'
 import { keepBlob } from './blobs.ts'
-import { addClaim, claimsOf, removeClaim } from './claims.ts'
+import { addClaim, claimsOf, removeClaims } from './claims.ts'
 import { keepFacts } from './facts.ts'
 import type { Pushed } from './manifest-rows.ts'
 import type { Parts } from './parts.ts'
 import type { FoundPlugin } from './recognition.ts'
 import { judge, type Standing, type Unfit } from './signatures.ts'
-import { storeBytes } from './store-bytes.ts'
 
 /**
  * Brings the claims of a manifest in line with the plugins found in it and the signatures that are there now.
@@ -45,14 +44,21 @@ export async function claimPlugins(
     }
     const old = before.get(plugin.binary)
     if (JSON.stringify(old?.row) === JSON.stringify(row)) continue
-    if (old) await removeClaim(batch, old)
-    if (plugin.bytes) {
-      await storeBytes(parts.store, plugin.bytes, plugin.binary)
-      keepBlob(batch, repository, plugin.binary, plugin.size)
-    }
+    if (old) await removeClaims(batch, [old])
+    // Its bytes are stored, see `Examinations`.
+    if (plugin.bytes) keepBlob(batch, repository, plugin.binary, plugin.size)
     await addClaim(batch, { binary: plugin.binary, row, ...at })
   }
   for (const { binary, facts } of found) keepFacts(batch, binary, facts)
+}
+
+/**
+ * Refuses plugins out of archives before their bytes are written, by the rules of `claimPlugins`. A signature that comes
+ * later is not known yet, so a missing one is not refused if there may be such.
+ */
+export function checkUnpacked(parts: Parts, found: readonly FoundPlugin[]): void {
+  for (const { binary, bytes, signature } of found)
+    if (bytes && signature !== undefined) judge(parts, binary, signature)
 }
 
 /** Refuses a signature that fits none of the plugins that it was sent for. Throws `SIGNATURE_INVALID`. */

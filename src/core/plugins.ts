@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Batch } from '../index/batch.ts'
-import { CLAIMS, FILES, type FileRow, type VariantRow } from '../index/tables.ts'
+import { FILES, type FileRow, type VariantRow } from '../index/tables.ts'
 import { rfc3339 } from '../lib/clock.ts'
 import { limited } from '../lib/limited.ts'
 import { readShared } from '../lib/shared.ts'
@@ -14,7 +14,9 @@ import { ANALYZER_VERSION, type BinaryFacts } from '../plugin/facts.ts'
 import type { BlobHandle, Upload } from '../store/contract.ts'
 import { keepBlob } from './blobs.ts'
 import { changePlugins, keepingBytes } from './changes.ts'
+import { type Claim, claimsOn, removeClaims } from './claims.ts'
 import { type Compatibility, compatibleBuilds } from './compatible-builds.ts'
+import type { Examinations } from './examinations.ts'
 import { factsOfBinary } from './facts.ts'
 import type { Host } from './host.ts'
 import type { Manifests } from './manifests.ts'
@@ -121,20 +123,24 @@ export class Plugins {
 
   /** Takes the binary out of every repository: all manifests that bring it. Throws `PLUGIN_UNKNOWN`. */
   async delete(digest: Digest): Promise<void> {
-    let claims: { repository: Repository; manifest: Digest }[] = []
+    const examinations = this.#manifests.examinations()
+    await examinations.run(() => this.#delete(digest, examinations))
+  }
+
+  async #delete(digest: Digest, examinations: Examinations): Promise<void> {
+    let claims: Claim[] = []
     await changePlugins(
       this.#parts.index,
       async batch => {
         if (!(await batch.get(FILES, hexOf(digest)))) throw unknown(digest)
-        claims = (await batch.page(CLAIMS, [digest])).map(({ key }) => ({
-          repository: key[1] as Repository,
-          manifest: key[2] as Digest,
-        }))
+        claims = await claimsOn(batch, digest)
         return claims.map(({ repository }) => repository)
       },
       async batch => {
+        // All claims at once, because each one that goes alone is looked at beside those that are left.
+        await removeClaims(batch, claims)
         for (const { repository, manifest } of claims)
-          await this.#manifests.remove(batch, repository, manifest)
+          await this.#manifests.remove(batch, repository, manifest.digest, examinations)
       },
     )
   }

@@ -1,12 +1,16 @@
 import type { Batch } from '../index/batch.ts'
 import type { Reader } from '../index/contract.ts'
 import { BINARIES, LINKS, MANIFESTS, REFERENCES } from '../index/tables.ts'
+import { parallel } from '../lib/parallel.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { type Descriptor, descriptorsOf, distinct, type Manifest } from '../oci/manifest.ts'
 import { isNonDistributable } from '../oci/media-types.ts'
 import type { Repository } from '../oci/name.ts'
 import type { Parts } from './parts.ts'
+
+/** Half of the threads for files, see node.env: one manifest with many layers must not take all of them. */
+const STATS_AT_ONCE = 8
 
 /** Notes what a manifest names, which garbage collection then keeps in this repository. */
 export async function addReferences(
@@ -15,11 +19,11 @@ export async function addReferences(
   digest: Digest,
   manifest: Manifest,
 ): Promise<void> {
-  for (const named of namedBy(manifest)) {
-    batch.put(REFERENCES, [repository, named, digest], true)
-    const link = await batch.get(LINKS, repository, named)
-    if (link?.unused) batch.put(LINKS, [repository, named], { size: link.size })
-  }
+  const named = [...namedBy(manifest)].map(one => [repository, one] as const)
+  for (const [, one] of named) batch.put(REFERENCES, [repository, one, digest], true)
+  const links = await batch.getMany(LINKS, named)
+  for (const [i, link] of links.entries())
+    if (link?.unused) batch.put(LINKS, named[i] as readonly [string, string], { size: link.size })
 }
 
 export function removeReferences(
@@ -33,49 +37,80 @@ export function removeReferences(
 
 /**
  * distribution-spec, Push: a manifest may be rejected whose blobs or manifests are not here; its subject may be missing.
+ * Reads the rows, and looks at the blob files, so it must not be called while a lock is held.
  * Throws `MANIFEST_BLOB_UNKNOWN`.
  */
 export async function checkReferences(
-  reader: Reader,
-  { policy, store }: Parts,
+  { index, policy, store }: Parts,
   repository: Repository,
   manifest: Manifest,
 ): Promise<void> {
   if (policy.sparseManifests) return
-  // What is held may have been damaged since.
-  const missing = await missingReferences(
-    reader,
-    repository,
-    manifest,
-    async blob => (await store.stat(blob)) !== undefined,
+  // A blob of the repository may have been damaged since it was pushed.
+  refuse(
+    await missingReferences(
+      index,
+      repository,
+      manifest,
+      async blob => (await store.stat(blob)) !== undefined,
+    ),
   )
+}
+
+/**
+ * Reads the rows again under the lock of the repository, because a blob or manifest may have been deleted since
+ * `checkReferences`. It looks at no files. Garbage collection removes a file only if no repository has a row for the
+ * blob, so the file is there if the row is. A file that turns out to be damaged in between is the same as one that is
+ * damaged right after the push: the blob is missing until a client pushes it again.
+ * Throws `MANIFEST_BLOB_UNKNOWN`.
+ */
+export async function checkReferenceRows(
+  batch: Batch,
+  { policy }: Parts,
+  repository: Repository,
+  manifest: Manifest,
+): Promise<void> {
+  if (!policy.sparseManifests) refuse(await missingReferences(batch, repository, manifest))
+}
+
+/**
+ * What the repository lacks of what the manifest references, each of it once. `isStored` is asked of several blobs at
+ * once; without it a blob is there if the repository has a row for it.
+ */
+export async function missingReferences(
+  reader: Reader,
+  repository: Repository,
+  manifest: Manifest,
+  isStored: (blob: Digest) => Promise<boolean> = async () => true,
+): Promise<Descriptor[]> {
+  if (manifest.kind === 'index') {
+    const children = distinct([...manifest.manifests])
+    const rows = await reader.getMany(
+      MANIFESTS,
+      children.map(({ digest }) => [repository, digest]),
+    )
+    return children.filter((_, i) => !rows[i])
+  }
+  const needed = [manifest.config, ...manifest.layers].filter(blob => !isNonDistributable(blob.mediaType))
+  const blobs = distinct(needed)
+  const links = await reader.getMany(
+    LINKS,
+    blobs.map(({ digest }) => [repository, digest]),
+  )
+  const here = await parallel(
+    blobs.map((blob, i) => [blob, links[i]] as const),
+    STATS_AT_ONCE,
+    async ([{ digest }, link]) => link !== undefined && isDigest(digest) && isStored(digest),
+  )
+  return blobs.filter((_, i) => !here[i])
+}
+
+function refuse(missing: readonly Descriptor[]): void {
   if (missing.length === 0) return
   throw new RegistryError('MANIFEST_BLOB_UNKNOWN', {
     message: `push what the manifest references before it: ${missing.length} missing`,
     detail: missing.slice(0, 100).map(({ digest, mediaType }) => ({ digest, mediaType })),
   })
-}
-
-/** What the repository lacks of what the manifest references, each of it once. */
-export async function missingReferences(
-  reader: Reader,
-  repository: Repository,
-  manifest: Manifest,
-  isStored: (blob: Digest) => Promise<boolean>,
-): Promise<Descriptor[]> {
-  const missing: Descriptor[] = []
-  if (manifest.kind === 'image') {
-    const needed = [manifest.config, ...manifest.layers].filter(blob => !isNonDistributable(blob.mediaType))
-    for (const blob of distinct(needed)) {
-      const link = isDigest(blob.digest) && (await reader.get(LINKS, repository, blob.digest))
-      if (!link || !(await isStored(blob.digest as Digest))) missing.push(blob)
-    }
-  } else {
-    for (const child of distinct([...manifest.manifests])) {
-      if (!(await reader.get(MANIFESTS, repository, child.digest))) missing.push(child)
-    }
-  }
-  return missing
 }
 
 /** Whether a manifest of the repository names the blob or manifest, or brings it as a plugin out of an archive. */

@@ -1,32 +1,56 @@
-import type { Index, Op, Table } from './contract.ts'
-import { encodeKey } from './keys.ts'
+import { Yielder } from '../lib/yielder.ts'
+import type { Entry, Index, Page, Table } from './contract.ts'
+import { Ops } from './ops.ts'
 import { Overlay } from './overlay.ts'
 
 /**
  * Changes that will be applied together. Reads see the index with the changes made so far, and with those of others
  * that are on their way, so that one rule can build on what another has just decided.
+ *
+ * A read gives way to other requests when much was done since the last time. The locks of a change are held meanwhile:
+ * requests that need the same rows wait longer, and no others do.
  */
 export class Batch extends Overlay {
   readonly #index: Index
   /** How often the index had failed when this began: what it builds on may not have come. */
   readonly #failures: number
-  /** By encoded key: the last change of a row counts. */
-  readonly #ops: Map<string, Op>
+  readonly #yielder = new Yielder()
+  /** The last change of a row counts. */
+  readonly #ops: Ops
 
   constructor(index: Index) {
-    const ops = new Map<string, Op>()
+    const ops = new Ops()
     super(index.latest, ops)
     this.#ops = ops
     this.#index = index
     this.#failures = index.failures
   }
 
+  override async get<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    ...key: Key
+  ): Promise<Row | undefined> {
+    const turn = this.#yielder.yield()
+    if (turn) await turn
+    return super.get(table, ...key)
+  }
+
+  override async page<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    page?: Page,
+  ): Promise<Entry<Key, Row>[]> {
+    const turn = this.#yielder.yield()
+    if (turn) await turn
+    return super.page(table, parts, page)
+  }
+
   put<Key extends readonly string[], Row>(table: Table<Key, Row>, key: Readonly<Key>, row: Row): void {
-    this.#ops.set(encodeKey(table.prefix, key), { table, key, row })
+    this.#ops.set({ table, key, row })
   }
 
   del<Key extends readonly string[], Row>(table: Table<Key, Row>, key: Readonly<Key>): void {
-    this.#ops.set(encodeKey(table.prefix, key), { table, key, row: undefined })
+    this.#ops.set({ table, key, row: undefined })
   }
 
   /** One atomic, durable write of all changes. From its call on, batches that begin see them. */

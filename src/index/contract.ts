@@ -39,6 +39,11 @@ export type Unchanged = () => boolean
 /** What can be asked of ordered rows; also of a batch, which answers as if it were applied already. */
 export interface Reader {
   get<Key extends readonly string[], Row>(table: Table<Key, Row>, ...key: Key): Promise<Row | undefined>
+  /** The rows of these keys, in the order of the keys; undefined in the place of each that does not exist. */
+  getMany<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    keys: readonly Readonly<Key>[],
+  ): Promise<(Row | undefined)[]>
   /** Rows whose keys begin with these whole parts, in key order. */
   page<Key extends readonly string[], Row>(
     table: Table<Key, Row>,

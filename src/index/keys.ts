@@ -34,9 +34,13 @@ export function keyRange(
   }
 }
 
-/** The order of the index; JavaScript's own compares UTF-16 units, which differs beyond U+FFFF. */
+const SURROGATE = /[\ud800-\udfff]/
+
+/** The order of the index, which is that of the bytes in UTF-8. Code units have the same order unless there are surrogates. */
 export function bytewise(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  if (a === b) return 0
+  return a < b ? -1 : 1
 }
 
 const MAX_I32 = 2 ** 31 - 1

@@ -9,6 +9,7 @@ import { encodeKey } from './keys.ts'
 import { type Change, type LevelDb, openLevel, type Value, writeLevel } from './level-db.ts'
 import { checkFiles } from './level-files.ts'
 import { encodingOf, LevelReader } from './level-reader.ts'
+import { Ops } from './ops.ts'
 import { Overlay } from './overlay.ts'
 import { Stamps } from './stamps.ts'
 
@@ -26,8 +27,8 @@ export class LevelIndex extends LevelReader implements Index {
   readonly #writer: Writer
   readonly #locks = new KeyedLock()
   readonly #commits: GroupCommit<Op>
-  /** What is on its way, by encoded key. */
-  readonly #pending = new Map<string, Op>()
+  /** What is on its way. */
+  readonly #pending = new Ops()
   readonly latest: Reader = new Overlay(this, this.#pending)
   #failures = 0
   #failure: unknown
@@ -89,10 +90,9 @@ export class LevelIndex extends LevelReader implements Index {
   async apply(ops: readonly Op[], failures = this.#failures): Promise<void> {
     if (failures !== this.#failures) throw this.#failure
     if (ops.length === 0) return
-    const coming = ops.map(op => [encodeKey(op.table.prefix, op.key), op] as const)
-    for (const [key, op] of coming) this.#pending.set(key, op)
+    const coming = ops.map(op => [this.#pending.set(op), op] as const)
     await this.#commits.add(ops)
-    for (const [key, op] of coming) if (this.#pending.get(key) === op) this.#pending.delete(key)
+    for (const [key, op] of coming) this.#pending.delete(key, op)
   }
 
   exclusive<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {

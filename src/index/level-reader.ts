@@ -14,6 +14,12 @@ type Moment = ReturnType<Level['snapshot']>
  */
 const STEP = 32
 
+/** Up to so many rows are read on this thread, which is faster. More of them would hold up other requests. */
+const MANY = 16
+
+/** How many rows are read by another thread at once. */
+const READ_AT_ONCE = 256
+
 /** Hears of a row that is not what was written, by its encoded key. The row is left out, unless this throws. */
 type OnDamaged = (key: string) => void
 
@@ -50,6 +56,17 @@ export class LevelReader implements Reader {
     if (row !== undefined || !this.checking) return row
     await this.checking
     return this.#row(table, at)
+  }
+
+  async getMany<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    keys: readonly Readonly<Key>[],
+  ): Promise<(Row | undefined)[]> {
+    const at = keys.map(key => encodeKey(table.prefix, key))
+    const rows = await this.#rows(table, at)
+    if (!this.checking || rows.every(row => row !== undefined)) return rows
+    await this.checking
+    return this.#rows(table, at)
   }
 
   async page<Key extends readonly string[], Row>(
@@ -95,6 +112,20 @@ export class LevelReader implements Reader {
     } catch (error) {
       return explain(error)
     }
+  }
+
+  async #rows<Row>(
+    table: Table<readonly string[], Row>,
+    keys: readonly string[],
+  ): Promise<(Row | undefined)[]> {
+    if (keys.length <= MANY) return keys.map(key => this.#row(table, key))
+    const rows: (Row | undefined)[] = []
+    for (let i = 0; i < keys.length; i += READ_AT_ONCE) {
+      const step = keys.slice(i, i + READ_AT_ONCE)
+      const stored = await this.#db.getMany(step, this.#optionsOf(table)).catch(explain)
+      rows.push(...step.map((key, n) => this.#decoded(table, key, stored[n])))
+    }
+    return rows
   }
 
   #entry<Key extends readonly string[], Row>(

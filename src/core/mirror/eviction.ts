@@ -1,3 +1,4 @@
+import type { Batch } from '../../index/batch.ts'
 import { BINARIES, LINKS } from '../../index/tables.ts'
 import { Spells } from '../../lib/spells.ts'
 import { dropBlob } from '../blobs.ts'
@@ -113,26 +114,24 @@ export class Eviction {
 
   /** False where it has come into use meanwhile, or is gone. */
   async #remove(item: MirroredItem, cutoff: number): Promise<boolean> {
-    const { index } = this.#parts
+    const examinations = this.#manifests.examinations()
     let removed = false
-    await changePlugins(
-      index,
-      async () => item.repositories,
-      async batch => {
-        const needed = await this.#content.lastNeed(batch, item)
-        if (needed > cutoff) return this.#usage.assume(item.digest, needed)
-        for (const repository of item.repositories) {
-          if (item.kind === 'manifest') {
-            removed = await this.#manifests.remove(batch, repository, item.digest)
-            continue
-          }
-          const [plugin] = await batch.page(BINARIES, [repository, item.digest], { limit: 1 })
-          if (plugin || !(await batch.get(LINKS, repository, item.digest))) continue
-          dropBlob(batch, repository, item.digest)
-          removed = true
+    const change = async (batch: Batch) => {
+      removed = false
+      const needed = await this.#content.lastNeed(batch, item)
+      if (needed > cutoff) return this.#usage.assume(item.digest, needed)
+      for (const repository of item.repositories) {
+        if (item.kind === 'manifest') {
+          removed = await this.#manifests.remove(batch, repository, item.digest, examinations)
+          continue
         }
-      },
-    )
+        const [plugin] = await batch.page(BINARIES, [repository, item.digest], { limit: 1 })
+        if (plugin || !(await batch.get(LINKS, repository, item.digest))) continue
+        dropBlob(batch, repository, item.digest)
+        removed = true
+      }
+    }
+    await examinations.run(() => changePlugins(this.#parts.index, async () => item.repositories, change))
     if (removed && item.kind === 'blob') await removeBytes(this.#parts, item.digest)
     return removed
   }

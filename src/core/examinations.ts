@@ -1,0 +1,106 @@
+import type { Batch } from '../index/batch.ts'
+import { MANIFESTS } from '../index/tables.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Manifest } from '../oci/manifest.ts'
+import type { Repository } from '../oci/name.ts'
+import { signatureForSubject } from '../oci/plugin-artifact.ts'
+import { keepingBytes } from './changes.ts'
+import { loadManifest, type Pushed } from './manifest-rows.ts'
+import type { Parts } from './parts.ts'
+import type { FoundPlugin } from './recognition.ts'
+import { storeUnpacked } from './store-bytes.ts'
+
+/** A manifest with the plugins in it. */
+export interface Examined {
+  readonly pushed: Pushed
+  readonly found: readonly FoundPlugin[]
+}
+
+/**
+ * The manifests whose plugins a change is about: one that is pushed, and the subjects of signatures that come or go.
+ * Examining them reads files and takes the time of an analyzer, and plugins out of archives are written to the disk. So
+ * all of that happens before the change takes its locks. A change that finds under its locks that another subject is
+ * there is given up, and made again when that one was examined.
+ */
+export class Examinations {
+  readonly #parts: Parts
+  readonly #examine: (pushed: Pushed) => Promise<Examined>
+  readonly #examined = new Map<string, Examined>()
+
+  constructor(parts: Parts, examine: (pushed: Pushed) => Promise<Examined>) {
+    this.#parts = parts
+    this.#examine = examine
+  }
+
+  add(repository: Repository, examined: Examined): void {
+    this.#examined.set(keyOf(repository, examined.pushed.digest), examined)
+  }
+
+  /** Examines the subject whose plugins this manifest brings the signature of, if there is one. Not under a lock. */
+  async subject(repository: Repository, manifest: Manifest): Promise<Examined | undefined> {
+    const digest = signedBy(manifest)
+    const subject = digest && (await loadManifest(this.#parts.index.latest, repository, digest))
+    if (!subject) return undefined
+    const examined = this.#examined.get(keyOf(repository, digest)) ?? (await this.#examine(subject))
+    this.add(repository, examined)
+    return examined
+  }
+
+  /** The same under a lock, of what was examined before. */
+  async examinedSubject(
+    batch: Batch,
+    repository: Repository,
+    manifest: Manifest,
+  ): Promise<Examined | undefined> {
+    const digest = signedBy(manifest)
+    if (!digest || !(await batch.get(MANIFESTS, repository, digest))) return undefined
+    const examined = this.#examined.get(keyOf(repository, digest))
+    if (examined) return examined
+    throw new NotExamined(repository, manifest)
+  }
+
+  /**
+   * Makes a change, in which the bytes of all plugins are there. `change` may be called more than once, and nothing of
+   * a call that failed may stay.
+   */
+  async run(change: () => Promise<void>): Promise<void> {
+    while (true) {
+      try {
+        return await this.#keepingBytes(change)
+      } catch (error) {
+        if (!(error instanceof NotExamined)) throw error
+        await this.subject(error.repository, error.manifest)
+      }
+    }
+  }
+
+  #keepingBytes(change: () => Promise<void>): Promise<void> {
+    const { index, store } = this.#parts
+    const unpacked = [...this.#examined.values()].flatMap(({ found }) => found.filter(({ bytes }) => bytes))
+    const digests = unpacked.map(({ binary }) => binary)
+    return keepingBytes(index, digests, async () => {
+      for (const { binary, bytes } of unpacked) if (bytes) await storeUnpacked(store, binary, bytes)
+      await change()
+    })
+  }
+}
+
+/** A change came upon a subject that was not examined before it. */
+class NotExamined extends Error {
+  readonly repository: Repository
+  readonly manifest: Manifest
+
+  constructor(repository: Repository, manifest: Manifest) {
+    super(`${repository}: the subject ${manifest.subject?.digest} was not examined`)
+    this.repository = repository
+    this.manifest = manifest
+  }
+}
+
+function signedBy(manifest: Manifest): Digest | undefined {
+  return signatureForSubject(manifest) === undefined ? undefined : (manifest.subject?.digest as Digest)
+}
+
+function keyOf(repository: Repository, digest: Digest): string {
+  return `${repository}@${digest}`
+}
