@@ -3,10 +3,13 @@ import { expect } from 'chai'
 import { digestOf, hexOf } from '../../src/oci/digest.ts'
 import type { PluginDescriptor } from '../../src/plugin/descriptor.ts'
 import { examine } from '../../src/plugin/examine.ts'
+import { FsBlobStore } from '../../src/store/fs-store.ts'
+import { FaultyFs } from '../support/faults.ts'
 import { type PluginFile, plugin } from '../support/plugins.ts'
 import { refusal } from '../support/refusal.ts'
 import { type CoreRegistry, once, openBlob, registries, repo } from '../support/registry.ts'
 import { signer } from '../support/signer.ts'
+import { storages } from '../support/storage.ts'
 
 const COREDUMP = plugin('libmemflow_coredump-0.2.0.x86_64.so')
 const digest = digestOf(COREDUMP.bytes)
@@ -34,6 +37,7 @@ const TABLES = [
 
 describe('core/plugins', () => {
   const open = registries()
+  const storage = storages()
   const alice = signer()
   const mallory = signer()
   let registry: CoreRegistry
@@ -54,6 +58,19 @@ describe('core/plugins', () => {
     expect(await of.store.expireUploads(new Date(Date.now() + 60_000)), 'staged').to.equal(0)
 
   describe('publish', () => {
+    it('opens the file that it stages once, and once more for writes past the page cache', async () => {
+      const folder = await storage()
+      const watched = new FaultyFs(folder)
+      const store = await FsBlobStore.open(folder, { fs: watched.fs })
+      const other = await open({ store })
+      watched.calls.length = 0
+      expect(await other.publish(COREDUMP.bytes)).to.equal(true)
+      const staged = watched.calls.filter(call => /^open uploads\//.test(call))
+      // One more for the config of the artifact.
+      expect(new Set(staged).size).to.equal(2)
+      expect(staged.length).to.be.within(2, 3)
+    })
+
     it('puts a plugin where both APIs find it', async () => {
       expect(await registry.publish(COREDUMP.bytes, 'aabb')).to.equal(true)
       expect(await registry.plugins.names()).to.deep.equal([

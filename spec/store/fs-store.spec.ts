@@ -6,6 +6,7 @@ import { digestOf, hexOf } from '../../src/oci/digest.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { blobStoreContract } from '../contracts/blob-store.ts'
 import { body, content, opened, push } from '../support/blobs.ts'
+import { FaultyFs } from '../support/faults.ts'
 import { openFiles } from '../support/open-files.ts'
 import { refusal } from '../support/refusal.ts'
 import { storages } from '../support/storage.ts'
@@ -85,6 +86,42 @@ describe('FsBlobStore', () => {
     expect(await store.resume('x')).to.equal(undefined)
     expect(await store.expireUploads(new Date(Date.now() + 60_000))).to.equal(1)
     expect(await content(store, digest)).to.deep.equal(bytes)
+  })
+
+  it('makes at a start only the folders that are missing, and syncs those above them', async () => {
+    const again = new FaultyFs(root)
+    await rm(join(root, 'blobs/sha256/7f'), { recursive: true })
+    await FsBlobStore.open(root, { fs: again.fs })
+    expect(again.calls.filter(call => call.startsWith('mkdir ') && call !== 'mkdir .')).to.deep.equal([
+      'mkdir blobs/sha256/7f',
+    ])
+    for (const folder of ['.', 'blobs', 'blobs/sha256', 'blobs/sha512'])
+      expect(
+        again.calls.filter(call => call === `sync ${folder}`),
+        folder,
+      ).to.have.length(1)
+  })
+
+  it('opens the file of a held upload once, and closes it at commit or abort', async () => {
+    const watched = new FaultyFs(root)
+    const other = await FsBlobStore.open(root, { fs: watched.fs })
+    watched.calls.length = 0
+    const before = await openFiles()
+    for (const end of ['commit', 'abort', 'both'] as const) {
+      const upload = await other.begin('held', 'sha256', true)
+      await upload.append(body('abc'), { max: 9 })
+      expect(await buffer(upload.read())).to.deep.equal(bytes)
+      upload.read().destroy()
+      expect(await upload.digest()).to.equal(digest)
+      if (end !== 'abort') await upload.commit(digest)
+      if (end !== 'commit') await upload.abort()
+      expect(await openFiles()).to.equal(before)
+    }
+    expect(watched.calls.filter(call => call.startsWith('open uploads/'))).to.have.length(3)
+    const lost = await other.begin('held', 'sha256', true)
+    await rm(join(root, 'uploads/held'))
+    await lost.abort()
+    expect(await openFiles()).to.equal(before)
   })
 
   it('passes over what is not its own', async () => {

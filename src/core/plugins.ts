@@ -89,9 +89,9 @@ export class Plugins {
     })
   }
 
-  /** Takes in a binary to look at; what is not published must be aborted. Throws `PLUGIN_TOO_LARGE`. */
+  /** Takes in a binary to look at, which must be aborted in the end, also after it was published. Throws `PLUGIN_TOO_LARGE`. */
   async stage(body: AsyncIterable<Uint8Array>): Promise<Upload> {
-    const upload = await this.#parts.store.begin(randomUUID())
+    const upload = await this.#parts.store.begin(randomUUID(), 'sha256', true)
     const max = this.#parts.policy.maxPluginSize
     const tooLarge = () => new RegistryError('PLUGIN_TOO_LARGE', { detail: { limit: max } })
     try {

@@ -2,6 +2,9 @@ import { Readable } from 'node:stream'
 import { takeChunk } from './chunk-pool.ts'
 import type { OpenFile } from './open-file.ts'
 
+/** An open file, as far as a stream needs it. */
+export type ReadableFile = Pick<OpenFile, 'read' | 'close'>
+
 interface FileStreamOptions {
   readonly inspect?: (chunk: Buffer, last: boolean) => Promise<void>
   readonly arrived?: (position: number) => Promise<number>
@@ -14,12 +17,12 @@ interface FileStreamOptions {
  * waits for the byte at a position, and answers up to where there are bytes.
  */
 export function fileStream(
-  open: () => Promise<OpenFile>,
+  open: () => Promise<ReadableFile>,
   start: number,
   end: number,
   { inspect, arrived }: FileStreamOptions = {},
 ): Readable {
-  let file: OpenFile | undefined
+  let file: ReadableFile | undefined
   let position = start
 
   return new Readable({

@@ -81,8 +81,11 @@ export interface BlobStore {
    * `size`: what it should have in bytes, where that is known; a small one is then read whole at once.
    */
   open(digest: Digest, size?: number): Promise<BlobHandle | undefined>
-  /** Opens a staged upload under an id of the caller's (`[a-z0-9-]{1,128}`), hashed on the way by `algorithm`. */
-  begin(id: string, algorithm?: Algorithm): Promise<Upload>
+  /**
+   * Opens a staged upload under an id of the caller's (`[a-z0-9-]{1,128}`), hashed on the way by `algorithm`. One that is
+   * `held` costs less: its file is opened once, and stays open until commit or abort, so one of them must be called.
+   */
+  begin(id: string, algorithm?: Algorithm, held?: boolean): Promise<Upload>
   /**
    * Runs the work on an upload as `begin` opens one, and holds it meanwhile. Where the work fails, the upload is aborted
    * and its error thrown.

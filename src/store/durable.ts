@@ -82,11 +82,16 @@ export class DurableDisk {
     }
   }
 
-  /** Makes folders side by side with one sync, also of those that were there: a crash may have come before it. */
+  /**
+   * Makes those of the folders that are missing, with one sync. It is made even if none is missing, because a crash may
+   * have come before the sync of an earlier start.
+   */
   async makeFolders(parent: string, names: readonly string[]): Promise<void> {
+    const there = new Set(await this.fs.readdir(parent))
+    const missing = names.filter(name => !there.has(name))
     await this.#change(parent, async () => {
       await Promise.all(
-        names.map(name => this.fs.mkdir(join(parent, name), { recursive: true, mode: FOLDER_MODE })),
+        missing.map(name => this.fs.mkdir(join(parent, name), { recursive: true, mode: FOLDER_MODE })),
       )
     })
   }

@@ -85,9 +85,9 @@ export class FsBlobStore implements BlobStore {
     return file && (await FsBlob.of(digest, file, inspector))
   }
 
-  async begin(id: string, algorithm: Algorithm = 'sha256'): Promise<Upload> {
+  async begin(id: string, algorithm: Algorithm = 'sha256', held = false): Promise<Upload> {
     const upload = await this.#admitted(id, algorithm)
-    await this.#create(upload)
+    await this.#create(upload, held)
     return upload
   }
 
@@ -181,8 +181,8 @@ export class FsBlobStore implements BlobStore {
     return this.#upload(id, algorithm)
   }
 
-  async #create(upload: FsUpload): Promise<void> {
-    await upload.create()
+  async #create(upload: FsUpload, held = false): Promise<void> {
+    await upload.create(held)
     this.#live.set(upload.id, upload)
   }
 

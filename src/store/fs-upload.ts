@@ -53,10 +53,10 @@ export class FsUpload implements Upload {
     return this.#busy
   }
 
-  /** Makes its file, empty. Throws where there is one. */
-  async create(): Promise<void> {
+  /** Makes its file, empty. Throws where there is one. If it is to be `held`, it stays open until commit or abort. */
+  async create(held = false): Promise<void> {
     try {
-      await this.#staged.create()
+      await this.#staged.create(held)
     } catch (error) {
       throw writeError(error)
     }
@@ -109,7 +109,7 @@ export class FsUpload implements Upload {
   }
 
   read(): Readable {
-    return fileStream(() => this.#parts.disk.fs.open(this.#staged.path, 'r'), 0, this.#size)
+    return fileStream(() => this.#staged.lend(), 0, this.#size)
   }
 
   async follow(
@@ -145,13 +145,18 @@ export class FsUpload implements Upload {
       await disk.publish(file, this.#staged.path, layout.blob(expected))
       const { mtime: modified = now } = (await inspector.published(expected, file)) ?? {}
       this.#end()
+      await this.#staged.release()
       return { digest: expected, size: this.#size, modified }
     })
   }
 
   async abort(): Promise<void> {
-    await orAbsent(this.#parts.disk.fs.unlink(this.#staged.path))
-    this.#end()
+    try {
+      await orAbsent(this.#parts.disk.fs.unlink(this.#staged.path))
+      this.#end()
+    } finally {
+      await this.#staged.release()
+    }
   }
 
   /** Writes the batch at that position and answers where it ends; hashes it meanwhile. */

@@ -1,4 +1,5 @@
 import { orAbsent } from '../lib/errno.ts'
+import type { ReadableFile } from '../lib/file-stream.ts'
 import type { Fs } from '../lib/file-system.ts'
 import type { OpenFile } from '../lib/open-file.ts'
 import { FILE_MODE } from './durable.ts'
@@ -8,6 +9,7 @@ export class StagedFile {
   readonly path: string
   readonly #fs: Fs
   #users = 0
+  #held = false
   #file: Promise<OpenFile | undefined> | undefined
 
   constructor(fs: Fs, path: string) {
@@ -21,16 +23,26 @@ export class StagedFile {
     try {
       return await work()
     } finally {
-      if (--this.#users === 0) await this.#close()
+      await this.#leave()
     }
   }
 
-  /** Throws where there is such a file. */
-  create(): Promise<void> {
+  /** Throws if there is such a file. If it is to be `held`, it stays open until `release`. */
+  create(held: boolean): Promise<void> {
     return this.hold(async () => {
       this.#file = this.#fs.open(this.path, 'wx+', FILE_MODE)
       await this.#file
+      if (!held) return
+      this.#held = true
+      this.#users++
     })
+  }
+
+  /** Ends what `create` began to hold; more than once is fine. */
+  async release(): Promise<void> {
+    if (!this.#held) return
+    this.#held = false
+    await this.#leave()
   }
 
   /** The work is given undefined where there is no such file. */
@@ -39,6 +51,31 @@ export class StagedFile {
       this.#file ??= orAbsent(this.#fs.open(this.path, 'r+'))
       return work(await this.#file)
     })
+  }
+
+  /** The file for a reader, which must close it. Throws ENOENT if there is none. */
+  async lend(): Promise<ReadableFile> {
+    this.#users++
+    try {
+      this.#file ??= this.#fs.open(this.path, 'r+')
+      const file = await this.#file
+      if (!file) throw Object.assign(new Error(`ENOENT: ${this.path}`), { code: 'ENOENT' })
+      let lent = true
+      return {
+        read: (...args) => file.read(...args),
+        close: async () => {
+          if (lent) await this.#leave()
+          lent = false
+        },
+      }
+    } catch (error) {
+      await this.#leave()
+      throw error
+    }
+  }
+
+  async #leave(): Promise<void> {
+    if (--this.#users === 0) await this.#close()
   }
 
   async #close(): Promise<void> {
