@@ -2,6 +2,7 @@ import type Koa from 'koa'
 import { WorkerAnalyzer } from './analyzer/pool.ts'
 import { type KeptToken, keptToken } from './bearer-token.ts'
 import { type Config, ConfigError } from './config.ts'
+import { continueClock } from './core/last-time.ts'
 import { Mirrors } from './core/mirror/mirrors.ts'
 import type { Parts } from './core/parts.ts'
 import { Registry } from './core/registry.ts'
@@ -34,6 +35,7 @@ export interface Composition {
 export async function compose(config: Config, log: Logger): Promise<Composition> {
   const { parts, keys, close } = await openParts(config, log)
   const index = await openIndex(config, log)
+  await startClock(parts.clock, index, log)
   const token =
     config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
   const registry = new Registry({ ...parts, index }, error =>
@@ -64,6 +66,20 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
       await index.close()
     },
   }
+}
+
+/** How far the clock of the system may be behind without a word, in nanoseconds. */
+const BEHIND_NS = 60_000_000_000n
+
+/** Lets the times of the registry go on after the last one in the index. */
+export async function startClock(clock: Clock, index: LevelIndex, log: Logger): Promise<void> {
+  const behind = await continueClock(index, clock)
+  if (behind <= BEHIND_NS) return
+  log.warn(
+    { behindSeconds: Number(behind / 1_000_000_000n) },
+    "the clock of this machine is behind the last push: new pushes are dated after that one, and the registry's time " +
+      'runs at half speed until the clock has caught up; set the clock if it is wrong',
+  )
 }
 
 async function expireUploads({ collector }: Registry, log: Logger): Promise<void> {

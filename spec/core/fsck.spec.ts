@@ -90,7 +90,7 @@ describe('core/fsck', () => {
     const all = Object.values(tables as Record<string, unknown>).filter(
       (table): table is AnyTable => typeof table === 'object' && table !== null && 'prefix' in table,
     )
-    expect([...TRUTH, ...DERIVED, tables.COMPLETE]).to.have.members(all)
+    expect([...TRUTH, ...DERIVED, tables.COMPLETE, tables.LAST_TIME]).to.have.members(all)
   })
 
   it('finds nothing in an index that is right', async () => {

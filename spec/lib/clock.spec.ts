@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Clock, naiveDateTime, parseRfc3339, rfc3339 } from '../../src/lib/clock.ts'
+import { ForwardClock } from '../support/clock.ts'
 
 const SECOND = 1_000_000_000n
 /** What a registry may ever have to write: 1970 to the end of 2261. */
@@ -21,6 +22,65 @@ describe('lib/clock', () => {
         expect(now > last).to.equal(true)
         last = now
       }
+    })
+  })
+
+  describe('Clock, when the clock of the system is put', () => {
+    const HOUR = 3_600_000
+    const nanosOf = (milliseconds: number) => BigInt(milliseconds) * 1_000_000n
+
+    it('back, goes on at half speed until the system has caught up', () => {
+      const clock = new ForwardClock()
+      const before = clock.now()
+      clock.step(-HOUR)
+      const after = clock.now()
+      expect(after > before).to.equal(true)
+      expect(Number(after - before) / 1e6).to.be.below(HOUR / 10)
+      clock.pass(HOUR)
+      const later = clock.now()
+      expect(Number(later - after) / 1e6).to.be.within(HOUR / 2, HOUR / 2 + HOUR / 10)
+      clock.pass(2 * HOUR)
+      expect(Number(clock.now() - clock.system()) / 1e6).to.be.within(0, 1000)
+    })
+
+    it('back while it does not run, goes on after the last time that it told', () => {
+      const first = new ForwardClock()
+      const last = first.now()
+      const second = new ForwardClock()
+      second.step(-24 * HOUR)
+      const behind = second.startAfter(last)
+      expect(Number(behind) / 1e6).to.be.within(23 * HOUR, 24 * HOUR + 1)
+      expect(second.now() > last).to.equal(true)
+      expect(new ForwardClock().startAfter(last)).to.equal(0n)
+    })
+
+    it('back by years, does not stand still', () => {
+      const clock = new ForwardClock()
+      clock.step(-10 * 365 * 24 * HOUR)
+      clock.startAfter(new Clock().now())
+      const noted = clock.now()
+      clock.pass(48 * HOUR)
+      expect(clock.since(noted) >= nanosOf(24 * HOUR)).to.equal(true)
+    })
+
+    it('forward, does not take the step for time that has passed', () => {
+      const clock = new ForwardClock()
+      const noted = clock.now()
+      clock.step(25 * HOUR)
+      expect(clock.since(noted) < nanosOf(HOUR)).to.equal(true)
+      clock.pass(2 * HOUR)
+      expect(clock.since(noted) >= nanosOf(HOUR)).to.equal(true)
+      expect(clock.since(noted) < nanosOf(3 * HOUR)).to.equal(true)
+      const later = clock.now()
+      clock.pass(2 * HOUR)
+      expect(clock.since(later) >= nanosOf(HOUR)).to.equal(true)
+    })
+
+    it('right again, has no step for the time in which it did not run', () => {
+      const clock = new ForwardClock()
+      const noted = clock.now() - nanosOf(30 * HOUR)
+      clock.startAfter(noted)
+      expect(clock.since(noted) >= nanosOf(30 * HOUR)).to.equal(true)
     })
   })
 

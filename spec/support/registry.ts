@@ -287,6 +287,10 @@ export class StoppedClock extends Clock {
   override now(): bigint {
     return this.time
   }
+
+  override system(): bigint {
+    return this.time
+  }
 }
 
 /**

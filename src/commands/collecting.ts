@@ -1,4 +1,4 @@
-import { openIndex, openStore, StorageInUse } from '../compose.ts'
+import { openIndex, openStore, StorageInUse, startClock } from '../compose.ts'
 import type { Config } from '../config.ts'
 import { type Collected, Collector } from '../core/garbage/collector.ts'
 import type { Explanation } from '../core/garbage/explanation.ts'
@@ -31,7 +31,9 @@ async function ownCollecting(config: Config): Promise<Collecting> {
   const index = await openIndex(config, log)
   try {
     const store = await openStore(config, damage => log.error(damage, 'a damaged blob is out of service'))
-    const collector = new Collector({ store, index, clock: new Clock(), policy: config })
+    const clock = new Clock()
+    await startClock(clock, index, log)
+    const collector = new Collector({ store, index, clock, policy: config })
     await collector.begin()
     return {
       collect: options => collector.collect(options),

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { LayoutReader } from '../archive/contract.ts'
 import { FolderReader } from '../archive/folder-reader.ts'
-import { openIndex, openParts, StorageInUse } from '../compose.ts'
+import { openIndex, openParts, StorageInUse, startClock } from '../compose.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { Restore, type Restored } from '../core/backup/restore.ts'
 import { unpack } from '../core/backup/unpacked.ts'
@@ -40,6 +40,7 @@ export async function restoreCommand(
   try {
     const index = await openIndex(config, log).catch(busy)
     try {
+      await startClock(parts.clock, index, log)
       await new Collector({ ...parts, index }).begin()
       const layout =
         kind === 'folder' ? new FolderReader(source) : await unpacked(source, parts.store, status)

@@ -15,6 +15,7 @@ import { artifactTypeOf, type Descriptor, type Manifest, parseManifest } from '.
 import type { Repository } from '../oci/name.ts'
 import { claimsOf, removeClaims } from './claims.ts'
 import { composeFree } from './composed-tags.ts'
+import { noteTime } from './last-time.ts'
 import { addReferences, removeReferences } from './references.ts'
 import { unsetTagsOf } from './tag-rows.ts'
 
@@ -53,6 +54,7 @@ export async function putManifest(
   // What a user pushes is the user's from then on.
   if (composed) batch.del(COMPOSED, [repository, digest])
   await addReferences(batch, repository, digest, manifest)
+  await noteTime(batch, now)
   if (row.subject) {
     const descriptor = referrer(manifest, digest, bytes.length)
     batch.put(REFERRERS, [repository, row.subject, digest], descriptor)

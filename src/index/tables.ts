@@ -172,6 +172,12 @@ export const DERIVED: readonly Table<readonly string[], unknown>[] = [
 /** There where the index knows all blobs of the store: it began with the store, or reindex made it. */
 export const COMPLETE = table<[what: 'store'], true>('complete')
 
+/**
+ * The last time that was given to anything, nanoseconds since 1970 in digits. Neither truth nor derived: an index made
+ * anew has the times of the manifests that it was made of.
+ */
+export const LAST_TIME = table<[what: 'given'], { readonly time: string }>('last-time')
+
 export function table<Key extends readonly string[], Row>(
   prefix: string,
   encoding: 'json' | 'bytes' = 'json',

@@ -1,12 +1,63 @@
-/** Nanoseconds since 1970, never the same twice in a process, so that what is ordered by time has one order. */
+/** A step forward of the system's clock beyond this is noticed, in nanoseconds: less is how clocks are kept right. */
+const STEP_NS = 60_000_000_000n
+
+/** How many of the last steps are remembered. */
+const MAX_STEPS = 100
+
+/**
+ * The time of the registry, in nanoseconds since 1970. It is never the same twice and never goes back, so that what is
+ * ordered by it has one order, also when the clock of the system is put back, and after a restart (`startAfter`).
+ *
+ * It is the system's time, unless that is behind it. Then it goes on at half speed until the system's time has caught
+ * up: it does not stand still, because periods are measured with it, and a date that is wrong is right again some time.
+ */
 export class Clock {
   #last = 0n
+  /** When `#last` was, by `running`. */
+  #run = 0n
+  /** How far the time went forward in one step, and what it was then. */
+  readonly #steps: { readonly at: bigint; readonly by: bigint }[] = []
 
   now(): bigint {
+    const run = this.running()
     // The wall clock ends at milliseconds; the digits below it only keep neighbours apart.
-    const now = BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n)
-    this.#last = now > this.#last ? now : this.#last + 1n
+    const system = this.system() + (run % 1_000_000n)
+    const ran = run - this.#run
+    const step = system - this.#last - ran
+    if (this.#last > 0n && step > STEP_NS) this.#note(system, step)
+    const slow = this.#last + ran / 2n
+    this.#last = system > slow ? system : slow > this.#last ? slow : this.#last + 1n
+    this.#run = run
     return this.#last
+  }
+
+  /** The time by the system's clock, which may go back, such as the times of files. */
+  system(): bigint {
+    return BigInt(Date.now()) * 1_000_000n
+  }
+
+  /** The time since some moment, by a clock that nobody sets. */
+  running(): bigint {
+    return process.hrtime.bigint()
+  }
+
+  /** How long before `now` that was. Steps forward in between are left out, if they were made while this process ran. */
+  since(time: bigint, now = this.now()): bigint {
+    return this.#steps.reduce((passed, { at, by }) => (at > time ? passed - by : passed), now - time)
+  }
+
+  /** Goes on after a time that was told before a restart. Returns how far the system's clock is behind it, 0 if it is not. */
+  startAfter(time: bigint): bigint {
+    const system = this.system()
+    // From here on what is between two times is what has passed, or a step; not the time in which nothing ran.
+    for (const known of [time, system]) if (known > this.#last) this.#last = known
+    this.#run = this.running()
+    return time > system ? time - system : 0n
+  }
+
+  #note(at: bigint, by: bigint): void {
+    this.#steps.push({ at, by })
+    if (this.#steps.length > MAX_STEPS) this.#steps.shift()
   }
 }
 

@@ -33,6 +33,8 @@ export class FsUpload implements Upload {
   /** When the last write was, by performance.now(). */
   #written = Number.NEGATIVE_INFINITY
   #busy = false
+  /** When a request was at work on it last, by performance.now(). */
+  #used = Number.NEGATIVE_INFINITY
   /** Committed or aborted; its file may be open yet for who holds it. */
   #gone = false
 
@@ -48,13 +50,14 @@ export class FsUpload implements Upload {
     return this.#size
   }
 
-  /** Whether a request is at work on it. */
-  get busy(): boolean {
-    return this.#busy
+  /** Whether a request is at work on it, or has been within so many milliseconds, however the clock was put meanwhile. */
+  isActive(time: number): boolean {
+    return this.#busy || performance.now() - this.#used < time
   }
 
   /** Makes its file, empty. Throws where there is one. If it is to be `held`, it stays open until commit or abort. */
   async create(held = false): Promise<void> {
+    this.#used = performance.now()
     try {
       await this.#staged.create(held)
     } catch (error) {
@@ -189,6 +192,7 @@ export class FsUpload implements Upload {
       throw writeError(error)
     } finally {
       this.#busy = false
+      this.#used = performance.now()
     }
   }
 

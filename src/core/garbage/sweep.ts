@@ -45,8 +45,10 @@ export interface SweepOptions {
 export class Sweep {
   readonly #parts: GarbageParts
   readonly #options: SweepOptions
-  /** What was of no use before then goes; in nanoseconds. */
-  readonly #graceBegan: bigint
+  /** The time at which the pass began. */
+  readonly #began: bigint
+  /** What was of no use for so long goes; in nanoseconds. */
+  readonly #grace: bigint
   readonly #spells: Spells
   /** Holders that a dry run would have taken from a blob before it comes to the blobs. */
   readonly #lost = new Map<string, number>()
@@ -61,7 +63,8 @@ export class Sweep {
   constructor(parts: GarbageParts, options: SweepOptions) {
     this.#parts = parts
     this.#options = options
-    this.#graceBegan = parts.clock.now() - BigInt(parts.policy.gcGrace) * 1_000_000n
+    this.#began = parts.clock.now()
+    this.#grace = BigInt(parts.policy.gcGrace) * 1_000_000n
     this.#spells = new Spells(options.gentle === true, options.signal)
   }
 
@@ -96,12 +99,15 @@ export class Sweep {
       for (const digest of digests) {
         const row = await batch.get(rule.table, repository, digest)
         if (!row || (await rule.isNeeded(batch, repository, digest))) continue
-        if (row.unused !== undefined && BigInt(row.unused) <= this.#graceBegan) {
+        const waited =
+          row.unused === undefined ? undefined : this.#parts.clock.since(BigInt(row.unused), this.#began)
+        if (waited !== undefined && waited >= this.#grace) {
           rule.remove(batch, [repository, digest])
           gone.push({ kind: rule.kind, repository, digest })
         } else {
           this.#swept.waiting++
-          if (row.unused === undefined) noted.push([digest, row])
+          // A note from the future was made by a clock that was wrong.
+          if (waited === undefined || waited < 0n) noted.push([digest, row])
         }
       }
       // Only now, when whoever asks sees the notes: who asked before that has the whole grace period.
@@ -136,7 +142,9 @@ export class Sweep {
     const { index, store } = this.#parts
     for await (const { digest, size, modified } of store.list()) {
       this.#swept.blobs++
-      const old = BigInt(modified.getTime()) * 1_000_000n <= this.#graceBegan
+      const age = this.#parts.clock.system() - BigInt(modified.getTime()) * 1_000_000n
+      // One that is far ahead was written when the clock was wrong.
+      const old = (age < 0n ? -age : age) >= this.#grace
       const free = old && (await isFree(index, digest, this.#lost.get(digest)))
       if (free && (this.#options.dryRun || (await removeBytes(this.#parts, digest))))
         await this.#tell({ kind: 'blob', digest, size })

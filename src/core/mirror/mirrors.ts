@@ -118,9 +118,12 @@ export class Mirrors {
     return undefined
   }
 
-  /** Whether what the upstream said of the tag so long ago, in milliseconds, still holds. */
+  /**
+   * Whether what the upstream said of the tag so long ago, in milliseconds, still holds. If that is in the future, the
+   * clock was put back, and nothing is known of its age.
+   */
   static holds({ rules }: Route, tag: Tag, age: number): boolean {
-    return age < rules.tagTtl || rules.immutableTags.some(pattern => pattern.test(tag))
+    return (age >= 0 && age < rules.tagTtl) || rules.immutableTags.some(pattern => pattern.test(tag))
   }
 
   async close(): Promise<void> {

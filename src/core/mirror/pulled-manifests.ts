@@ -54,7 +54,7 @@ export class PulledManifests {
   /** What the upstream says of the tag now, else what is here. */
   async #revalidate(repository: Repository, tag: Tag, row: TagRow, here: StoredManifest): Promise<Served> {
     const { index, mirrors } = this.#parts
-    const age = Math.floor(this.#ageOf(row.checked ?? '0') / 1000)
+    const age = Math.max(0, Math.floor(this.#ageOf(row.checked ?? '0') / 1000))
     try {
       const routes = await routesOf(index, mirrors, repository)
       const asked = await mirrors.ask(routes, `tag ${tag}`, ({ upstream, repository: name }) =>
@@ -109,7 +109,7 @@ export class PulledManifests {
     return here
   }
 
-  /** Milliseconds since then. */
+  /** Milliseconds since then; negative if the clock was put back. */
   #ageOf(checked: string): number {
     return Number(this.#parts.clock.now() - BigInt(checked)) / 1e6
   }

@@ -54,11 +54,16 @@ export class UpstreamLists {
     if (this.#unknown.has(list)) return { known: true }
     const row = await index.get(UPSTREAM_LISTS, rules.name, name)
     const age = row && Number(clock.now() - BigInt(row.checked)) / 1e6
-    if (age !== undefined && age < rules.tagTtl) return { known: true }
+    // From the future if the clock was put back: then nothing is known of its age.
+    if (age !== undefined && age >= 0 && age < rules.tagTtl) return { known: true }
     const renewal = this.#renewals.run(list, () => this.#renew(mirror, name, list))
     const fault = await (row || (await answerable()) ? this.#soon(rules.name, renewal) : renewal)
     if (!fault) return { known: true }
-    return { known: row !== undefined, fault, ...(age !== undefined && { age: Math.floor(age / 1000) }) }
+    return {
+      known: row !== undefined,
+      fault,
+      ...(age !== undefined && { age: Math.max(0, Math.floor(age / 1000)) }),
+    }
   }
 
   /** When no list is being renewed. */

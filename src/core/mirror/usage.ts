@@ -4,6 +4,7 @@ import { USED } from '../../index/upstream-tables.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
 import { descriptorsOf } from '../../oci/manifest.ts'
 import type { Repository } from '../../oci/name.ts'
+import { timeChange } from '../last-time.ts'
 import { loadManifest } from '../manifest-rows.ts'
 import { pages } from '../pages.ts'
 import type { Parts } from '../parts.ts'
@@ -77,7 +78,9 @@ export class Usage {
       const step = notes.slice(i, i + STEP)
       const used = new Map<Digest, number>()
       for (const [digest, note] of step) await this.#add(used, digest, note)
-      await this.#parts.index.apply([...used].map(([digest, period]) => put(USED, [digest], { period })))
+      const rows = [...used].map(([digest, period]) => put(USED, [digest], { period }))
+      // A period ahead of the time of a later start would count as in use until that time has come.
+      if (rows.length > 0) await this.#parts.index.apply([...rows, timeChange(this.#parts.clock)])
       for (const [digest, note] of step) if (this.#notes.get(digest) === note) this.#notes.delete(digest)
     }
   }
