@@ -22,6 +22,9 @@ import { Verifier } from './signature/verifier.ts'
 import { FsBlobStore } from './store/fs-store.ts'
 import type { Damage } from './store/inspector.ts'
 
+/** A crash forgets the blobs that were verified since, which are then read once more. */
+const REMEMBER_EVERY_MS = 10 * 60_000
+
 /** A registry put together, ready to be served. */
 export interface Composition {
   readonly app: Koa
@@ -124,6 +127,9 @@ export async function openParts(
   const store = await openStore(config, ({ failure, ...damage }) =>
     log.error({ ...damage, err: failure }, 'a damaged blob is out of service'),
   )
+  const remember = () =>
+    store.remember().catch(error => log.debug({ err: error }, 'verified blobs could not be remembered'))
+  const remembering = every(REMEMBER_EVERY_MS, remember)
   const analyzer = new WorkerAnalyzer({
     onOverrun: overrun => log.warn(overrun, 'a file was too complex to be examined'),
   })
@@ -136,7 +142,11 @@ export async function openParts(
     policy: config,
     mirrors,
   }
-  return { parts, keys, close: () => analyzer.close() }
+  const close = async () => {
+    await Promise.all([analyzer.close(), remembering.stop()])
+    await remember()
+  }
+  return { parts, keys, close }
 }
 
 /** No connection is made before something is asked for. */

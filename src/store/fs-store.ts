@@ -60,7 +60,13 @@ export class FsBlobStore implements BlobStore {
     for (const algorithm of layout.algorithms) await disk.makeFolders(layout.blobs(algorithm), layout.shards)
     const space = new FreeSpace(disk.fs, layout.root, minFreeSpace)
     const inspector = new Inspector(disk, layout, verifyEvery, onDamage)
+    await inspector.recall()
     return new FsBlobStore({ disk, layout, space, inspector })
+  }
+
+  /** Writes down which large blobs were found right, so that a restart does not read them again for each range. */
+  async remember(): Promise<void> {
+    await this.#parts.inspector.remember()
   }
 
   async stat(digest: Digest): Promise<BlobInfo | undefined> {

@@ -6,6 +6,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { DurableDisk } from './durable.ts'
 import type { Layout } from './layout.ts'
 import { Verified, versionOf } from './verified.ts'
+import { VerifiedFile } from './verified-file.ts'
 
 /** A blob whose bytes are not those that its digest tells. */
 export interface Damage {
@@ -30,6 +31,7 @@ export class Inspector {
   readonly #disk: DurableDisk
   readonly #layout: Layout
   readonly #verified: Verified
+  readonly #file: VerifiedFile
   readonly #report: (damage: Damage) => void
   #count = 0
   /** Whole reads under way, so that all who ask for a file wait for one. */
@@ -37,9 +39,21 @@ export class Inspector {
 
   constructor(disk: DurableDisk, layout: Layout, every: number, report: (damage: Damage) => void) {
     this.#disk = disk
+    this.#file = new VerifiedFile(disk.fs, layout.verified)
     this.#layout = layout
     this.#verified = new Verified(every)
     this.#report = report
+  }
+
+  /** Takes over what an earlier process has found right. */
+  async recall(): Promise<void> {
+    this.#verified.recall(await this.#file.read())
+  }
+
+  /** Lets a later process take it over. */
+  async remember(): Promise<void> {
+    const blobs = this.#verified.remembered()
+    if (blobs) await this.#file.write(blobs)
   }
 
   /** Whether the file was found right not long ago, and is the same. */

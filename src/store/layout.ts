@@ -8,12 +8,14 @@ export function isUploadId(id: string): boolean {
   return UPLOAD_ID.test(id)
 }
 
-/** Where things lie under the root: `blobs/sha256/ab/<hex>`, `uploads/<id>`, `quarantine/sha256-<hex>`, and `layout`. */
+/** Where things lie under the root: `blobs/sha256/ab/<hex>`, `uploads/<id>`, `quarantine/sha256-<hex>`, `layout` and `verified`. */
 export class Layout {
   readonly root: string
   readonly uploads: string
   /** The file that tells how things lie here, see layout-version.ts. */
   readonly version: string
+  /** The file that remembers which blobs were found right, see verified-file.ts. */
+  readonly verified: string
   readonly algorithms: readonly Algorithm[] = ['sha256', 'sha512']
   /** The first two hex digits: with them a million blobs are 4,000 names a folder. */
   readonly shards: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
@@ -22,6 +24,7 @@ export class Layout {
     this.root = resolve(root)
     this.uploads = join(this.root, 'uploads')
     this.version = join(this.root, 'layout')
+    this.verified = join(this.root, 'verified')
   }
 
   /** The folder of all shards of an algorithm, or of all algorithms. */
