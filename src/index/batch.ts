@@ -26,23 +26,21 @@ export class Batch extends Overlay {
     this.#failures = index.failures
   }
 
-  override async get<Key extends readonly string[], Row>(
+  override get<Key extends readonly string[], Row>(
     table: Table<Key, Row>,
     ...key: Key
   ): Promise<Row | undefined> {
     const turn = this.#yielder.yield()
-    if (turn) await turn
-    return super.get(table, ...key)
+    return turn ? turn.then(() => super.get(table, ...key)) : super.get(table, ...key)
   }
 
-  override async page<Key extends readonly string[], Row>(
+  override page<Key extends readonly string[], Row>(
     table: Table<Key, Row>,
     parts: readonly string[],
     page?: Page,
   ): Promise<Entry<Key, Row>[]> {
     const turn = this.#yielder.yield()
-    if (turn) await turn
-    return super.page(table, parts, page)
+    return turn ? turn.then(() => super.page(table, parts, page)) : super.page(table, parts, page)
   }
 
   put<Key extends readonly string[], Row>(table: Table<Key, Row>, key: Readonly<Key>, row: Row): void {
