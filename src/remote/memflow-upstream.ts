@@ -72,8 +72,9 @@ export class HttpMemflowUpstream implements MemflowUpstream {
     max = MOST_BYTES,
   ): Promise<{ request: RemoteRequest; answer: T; size: number }> {
     const { request, bytes } = await this.#upstream.document({ path, scope: '' }, max)
+    const object = await parseObject(request, bytes, this.#upstream.documents)
     try {
-      return { request, answer: read(parseObject(request, bytes), ''), size: bytes.length }
+      return { request, answer: read(object, ''), size: bytes.length }
     } catch (error) {
       if (error instanceof SyntaxError) throw request.error('wrong', error.message, { cause: error })
       throw error
