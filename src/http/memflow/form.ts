@@ -18,7 +18,7 @@ export interface PluginForm {
 const MAX_FIELD = 4096
 
 /** A form has two parts; those without a name are skipped, but each of them costs time. */
-const MAX_PARTS = 200
+const MAX_PARTS = 1000
 
 /**
  * Reads the form of POST /files; the file goes to `stage` while it arrives. Of a repeated field the last counts.
