@@ -70,8 +70,8 @@ const get = (path: (n: number) => string): HostileInput => {
 export const HOSTILE_INPUTS: Readonly<Record<string, () => HostileInput>> = {
   'manifest: 4 MiB of open arrays': () => put(Buffer.alloc(4 * MIB, '[')),
   'manifest: 300,000 annotations': () => put(image({ annotations: annotations(300_000) })),
-  'manifest: 30,000 layers': () => put(image({ layers: many(30_000, n => descriptor(n)) })),
-  'manifest: an index of 30,000 entries': () => put(index(30_000), OCI_INDEX),
+  'manifest: 25,500 layers': () => put(image({ layers: many(25_500, n => descriptor(n)) })),
+  'manifest: an index of 26,000 entries': () => put(index(26_000), OCI_INDEX),
   'manifest: an index of 5,000 unknown entries': () => put(index(5000), OCI_INDEX),
   'manifest: 32 KiB of annotations': () =>
     put(image({ annotations: annotations(900), x: annotations(2000) })),
@@ -82,10 +82,10 @@ export const HOSTILE_INPUTS: Readonly<Record<string, () => HostileInput>> = {
     putEach({ layers: many(49, n => ({ ...descriptor(n), annotations: annotations(1000) })) }),
   'manifest: 4 MiB of data, stored': () =>
     putEach({ layers: [{ ...descriptor(1), data: '\\"'.repeat(MIB - 1024) }] }),
-  'manifest: 1 MiB of annotations and a subject, stored': () =>
+  'manifest: 256 KiB of annotations and a subject, stored': () =>
     putEach({
       subject: { ...descriptor(1), mediaType: OCI_MANIFEST },
-      annotations: { n: '########', a: '"'.repeat(MIB / 2 - 100) },
+      annotations: { n: '########', a: '"'.repeat(MIB / 8 - 100) },
     }),
   'manifest: pushed and deleted, 5,000 layers': () => {
     const body = image({ layers: many(5000, n => descriptor(n)) })

@@ -1,11 +1,12 @@
 // Do others wait while a stranger sends what is costly?
 //
-//   npm run build && tsx conformance/load/neighbours.ts [--seconds N] [--guard MILLISECONDS] [--only REGEX]
+//   npm run build && tsx conformance/load/neighbours.ts [--seconds N] [--guard MILLISECONDS] [--only REGEX] [--short]
 //
 // Starts the registry and reads a manifest without a pause, first alone, then while a client in a process of its own
 // sends one hostile input after the other. For each input it reports the latency of the reader, and how long the event
 // loop of the server was blocked, in processor time, which other programs do not lengthen. The exit code is 1 if the 99th
-// percentile of the reader is over the guard, so it wants a machine that does nothing else.
+// percentile of the reader is over the guard, so it wants a machine that does nothing else. The short form sends each
+// input for a second and judges the blocks alone, by twice the guard.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -40,6 +41,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     guard: { type: 'string', default: '20' },
     only: { type: 'string', default: '' },
+    short: { type: 'boolean', default: false },
     drive: { type: 'string' },
     url: { type: 'string', default: '' },
   },
@@ -79,10 +81,11 @@ async function main(): Promise<void> {
       if (title !== '' && !new RegExp(values.only).test(title)) continue
       const row = await measure(service.url, pid, probe, title)
       console.log(`${(title || 'alone').padEnd(width)} ${row.text}`)
-      if (title !== '' && row.p99 > Number(values.guard)) slow++
+      const isSlow = values.short ? row.block > 2 * Number(values.guard) : row.p99 > Number(values.guard)
+      if (title !== '' && isSlow) slow++
     }
     if (slow === 0) return
-    console.error(`FAILED: for ${slow} inputs the 99th percentile is over ${values.guard} ms`)
+    console.error(`FAILED: ${slow} inputs hold others up for more than the guard of ${values.guard} ms`)
     process.exitCode = 1
   } finally {
     await service.stop()
@@ -112,7 +115,7 @@ async function measure(url: string, pid: number, probe: string, title: string) {
     await sleep(20)
   }
   await blocks(pid, probe)
-  const times = await read(url, Number(values.seconds) * 1000)
+  const times = await read(url, values.short ? 1000 : Number(values.seconds) * 1000)
   const block = await blocks(pid, probe)
   driver?.stdin.end()
   if (driver) await once(driver, 'close')
@@ -122,6 +125,7 @@ async function measure(url: string, pid: number, probe: string, title: string) {
   const blocked = `${block.p99.toFixed(1).padStart(11)} ${block.max.toFixed(1).padStart(7)}`
   return {
     p99: at(0.99),
+    block: block.max,
     text: `${String(times.length).padStart(7)} ${figures} ${blocked}  ${output.replace(/begun\n/, '').trim()}`,
   }
 }
@@ -211,7 +215,7 @@ async function prepare(storage: string): Promise<void> {
     ...many(STORED.tags, n => put(TAGS, ['many', `t${n}`], { digest: SUBJECT })),
     ...many(STORED.referrers, n => {
       const digest = digestOf(`referrer ${n}`)
-      const annotations = { a: '"'.repeat(500_000) }
+      const annotations = { a: '"'.repeat(125_000) }
       return put(REFERRERS, ['many', SUBJECT, digest], {
         mediaType: OCI_MANIFEST,
         digest,

@@ -51,10 +51,10 @@ const TOO_LARGE: Record<string, [document: object | string, words: RegExp, limit
     51_000,
   ],
   'bytes of annotations beside a subject': [
-    image({ subject: descriptor(1), annotations: { a: 'x'.repeat(1024 * 1024) } }),
+    image({ subject: descriptor(1), annotations: { a: 'x'.repeat(256 * 1024) } }),
     /bytes of annotations beside a subject/,
-    1024 * 1024,
-    1024 * 1024 + 8,
+    256 * 1024,
+    256 * 1024 + 8,
   ],
   'values of a field that nobody knows': [
     `{"schemaVersion":2,"x":[${'0,'.repeat(200_000)}0]}`,
@@ -72,9 +72,9 @@ const TAKEN: Record<string, object> = {
   '1,000 annotations': image({ annotations: annotations(1000) }),
   'nearly 4 MiB in one annotation': image({ annotations: { a: 'x'.repeat(MAX_MANIFEST_BYTES - 1024) } }),
   'nearly 4 MiB of data': image({ layers: [descriptor(1, { data: 'x'.repeat(MAX_MANIFEST_BYTES - 1024) })] }),
-  'nearly 1 MiB of annotations beside a subject': image({
+  'nearly 256 KiB of annotations beside a subject': image({
     subject: descriptor(1),
-    annotations: { a: 'x'.repeat(1024 * 1024 - 100) },
+    annotations: { a: 'x'.repeat(256 * 1024 - 100) },
   }),
 }
 

@@ -1,5 +1,6 @@
 import { type ErrorName, RegistryError } from '../oci/errors.ts'
 import { parseManifest, parseObject } from '../oci/manifest.ts'
+import type { ManifestLimits } from '../oci/manifest-limits.ts'
 import type { JsonLimits } from '../oci/strict-json.ts'
 import { type SplitObject, split } from './split.ts'
 
@@ -7,7 +8,9 @@ import { type SplitObject, split } from './split.ts'
 export interface Task {
   /** In shared memory, which is not copied on its way. */
   readonly bytes: Uint8Array
-  readonly as: { readonly manifest: string | undefined } | { readonly object: JsonLimits }
+  readonly as:
+    | { readonly manifest: ManifestLimits; readonly contentType: string | undefined }
+    | { readonly object: JsonLimits }
 }
 
 /** What a thread sends back. Plain data: the class of an error does not survive the way. */
@@ -20,7 +23,8 @@ export function answerTo({ bytes, as }: Task): Answer {
   // Shared memory cannot be decoded.
   const own = bytes.slice()
   try {
-    const parsed = 'manifest' in as ? parseManifest(own, as.manifest) : parseObject(own, as.object)
+    const parsed =
+      'manifest' in as ? parseManifest(own, as.contentType, as.manifest) : parseObject(own, as.object)
     return { parsed: split({ ...parsed }) }
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error

@@ -5,6 +5,7 @@ import type { Limits } from '../lib/worker-thread.ts'
 import type { Documents } from '../oci/documents.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { type Manifest, parseManifest, parseObject } from '../oci/manifest.ts'
+import { MANIFEST_LIMITS } from '../oci/manifest-limits.ts'
 import type { JsonLimits } from '../oci/strict-json.ts'
 import { type Answer, parsedIn, type Task } from './answer.ts'
 import { joined } from './split.ts'
@@ -47,9 +48,17 @@ export class WorkerDocuments implements Documents {
     })
   }
 
-  async manifest(bytes: Uint8Array, contentType: string | undefined, group: string): Promise<Manifest> {
-    if (bytes.length <= PARSED_HERE) return parseManifest(bytes, contentType)
-    return (await this.#parsed({ bytes, as: { manifest: contentType } }, group)) as unknown as Manifest
+  async manifest(
+    bytes: Uint8Array,
+    contentType: string | undefined,
+    group: string,
+    limits = MANIFEST_LIMITS,
+  ): Promise<Manifest> {
+    if (bytes.length <= PARSED_HERE) return parseManifest(bytes, contentType, limits)
+    return (await this.#parsed(
+      { bytes, as: { manifest: limits, contentType } },
+      group,
+    )) as unknown as Manifest
   }
 
   async object(bytes: Uint8Array, limits: JsonLimits, group: string): Promise<Record<string, unknown>> {

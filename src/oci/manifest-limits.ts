@@ -20,11 +20,14 @@ export const MANIFEST_LIMITS: ManifestLimits = {
   descriptors: 5000,
   annotations: 1000,
   allAnnotations: 50_000,
-  referrerAnnotations: 1024 * 1024,
+  referrerAnnotations: 256 * 1024,
 }
 
-/** For the index.json of a layout, which lists all manifests of a registry and is read by commands only. */
-export const LAYOUT_LIMITS: ManifestLimits = {
+/**
+ * For a manifest that is stored already, which must stay readable and removable whatever the limits are today, and for
+ * the index.json of a layout, which lists all manifests of a registry and is read by commands only.
+ */
+export const STORED_LIMITS: ManifestLimits = {
   json: ANY_COUNT,
   descriptors: Number.POSITIVE_INFINITY,
   annotations: Number.POSITIVE_INFINITY,
