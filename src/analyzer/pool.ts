@@ -53,7 +53,7 @@ export class WorkerAnalyzer {
    */
   async examine(file: Uint8Array): Promise<Examination> {
     try {
-      return examinationIn((await this.#pool.run(shared(file), file.length)) as Answer)
+      return examinationIn((await this.#pool.run(shared(file), file.length, '')) as Answer)
     } catch (error) {
       if (error instanceof PluginError && error.kind === 'too-complex')
         this.#onOverrun({ size: file.length, reason: error.reason })

@@ -14,7 +14,6 @@ import { rfc3339 } from '../lib/clock.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import type { Documents } from '../oci/documents.ts'
 import { artifactTypeOf, type Descriptor, type Manifest } from '../oci/manifest.ts'
-import { STORED_LIMITS } from '../oci/manifest-limits.ts'
 import type { Repository } from '../oci/name.ts'
 import { claimsOf, removeClaim } from './claims.ts'
 import { compose } from './composed-tags.ts'
@@ -37,8 +36,7 @@ export async function loadManifest(
   const row = await reader.get(MANIFESTS, repository, digest)
   const bytes = row && (await reader.get(MANIFEST_BYTES, repository, digest))
   if (!bytes) return undefined
-  const manifest = await documents.manifest(bytes, row.mediaType, repository, STORED_LIMITS)
-  return { digest, bytes, manifest }
+  return { digest, bytes, manifest: await documents.stored(bytes, row.mediaType) }
 }
 
 /** Rows of a pushed manifest, but for its tags and plugins. Answers when it was first pushed, in nanoseconds. */

@@ -5,7 +5,7 @@ import type { Limits } from '../lib/worker-thread.ts'
 import type { Documents } from '../oci/documents.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { type Manifest, parseManifest, parseObject } from '../oci/manifest.ts'
-import { MANIFEST_LIMITS } from '../oci/manifest-limits.ts'
+import { MANIFEST_LIMITS, STORED_LIMITS } from '../oci/manifest-limits.ts'
 import type { JsonLimits } from '../oci/strict-json.ts'
 import { type Answer, parsedIn, type Task } from './answer.ts'
 import { joined } from './split.ts'
@@ -48,17 +48,16 @@ export class WorkerDocuments implements Documents {
     })
   }
 
-  async manifest(
-    bytes: Uint8Array,
-    contentType: string | undefined,
-    group: string,
-    limits = MANIFEST_LIMITS,
-  ): Promise<Manifest> {
-    if (bytes.length <= PARSED_HERE) return parseManifest(bytes, contentType, limits)
-    return (await this.#parsed(
-      { bytes, as: { manifest: limits, contentType } },
-      group,
-    )) as unknown as Manifest
+  async manifest(bytes: Uint8Array, contentType: string | undefined, group: string): Promise<Manifest> {
+    if (bytes.length <= PARSED_HERE) return parseManifest(bytes, contentType)
+    const as = { manifest: MANIFEST_LIMITS, contentType }
+    return (await this.#parsed({ bytes, as }, group)) as unknown as Manifest
+  }
+
+  async stored(bytes: Uint8Array, mediaType: string): Promise<Manifest> {
+    if (bytes.length <= PARSED_HERE) return parseManifest(bytes, mediaType, STORED_LIMITS)
+    const as = { manifest: STORED_LIMITS, contentType: mediaType }
+    return (await this.#parsed({ bytes, as }, undefined)) as unknown as Manifest
   }
 
   async object(bytes: Uint8Array, limits: JsonLimits, group: string): Promise<Record<string, unknown>> {
@@ -71,7 +70,7 @@ export class WorkerDocuments implements Documents {
     return this.#pool.close()
   }
 
-  async #parsed({ bytes, as }: Task, group: string): Promise<Record<string, unknown>> {
+  async #parsed({ bytes, as }: Task, group: string | undefined): Promise<Record<string, unknown>> {
     const task: Task = { bytes: shared(bytes), as }
     return await joined(parsedIn((await this.#pool.run(task, bytes.length, group)) as Answer))
   }

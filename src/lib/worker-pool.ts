@@ -18,12 +18,13 @@ interface Job {
 /**
  * Runs tasks in worker threads, so that the event loop does not wait for them. The threads start with the first task;
  * one that dies or exceeds its limits is replaced. Groups of tasks take turns: a group with many tasks does not hold
- * up the others.
+ * up the others. Tasks without a group come first.
  */
 export class WorkerPool {
   readonly #options: PoolOptions
   readonly #threads = new Set<WorkerThread>()
   readonly #idle: WorkerThread[] = []
+  readonly #first: Job[] = []
   /** The next task is of the first group, which then becomes the last one. */
   readonly #queues = new Map<string, Job[]>()
   #waiting = 0
@@ -36,17 +37,17 @@ export class WorkerPool {
 
   /**
    * The answer of a thread to the task, which counts as `size` bytes while it waits.
-   * Throws `busy` if too much is waiting, `tooCostly` if the task exceeds the limits.
+   * Throws `tooCostly` if the task exceeds the limits; `busy` if too much is waiting, but not without a group.
    */
-  run(task: unknown, size: number, group = ''): Promise<unknown> {
+  run(task: unknown, size: number, group: string | undefined): Promise<unknown> {
     if (this.#closed) return Promise.reject(closed())
     const { busy, threads, waiting } = this.#options
-    if (this.#queues.size > 0 && this.#waiting + size > waiting) return Promise.reject(busy())
+    const isFull = this.#queues.size > 0 && this.#waiting + size > waiting
+    if (group !== undefined && isFull) return Promise.reject(busy())
     return new Promise((resolve, reject) => {
-      const queue = this.#queues.get(group)
-      const job = { task, size, resolve, reject }
-      if (queue) queue.push(job)
-      else this.#queues.set(group, [job])
+      const queue = group === undefined ? this.#first : (this.#queues.get(group) ?? [])
+      queue.push({ task, size, resolve, reject })
+      if (group !== undefined) this.#queues.set(group, queue)
       this.#waiting += size
       if (this.#lanes < threads) void this.#lane()
     })
@@ -67,14 +68,19 @@ export class WorkerPool {
   }
 
   #next(): Job | undefined {
-    for (const [group, queue] of this.#queues) {
-      const job = queue.shift()
-      this.#queues.delete(group)
-      if (queue.length > 0) this.#queues.set(group, queue)
-      this.#waiting -= job?.size ?? 0
-      return job
-    }
-    return undefined
+    const job = this.#first.shift() ?? this.#nextOfGroups()
+    this.#waiting -= job?.size ?? 0
+    return job
+  }
+
+  #nextOfGroups(): Job | undefined {
+    const [first] = this.#queues
+    if (!first) return undefined
+    const [group, queue] = first
+    this.#queues.delete(group)
+    const job = queue.shift()
+    if (queue.length > 0) this.#queues.set(group, queue)
+    return job
   }
 
   async #work({ task, resolve, reject }: Job): Promise<void> {

@@ -63,7 +63,7 @@ export async function readBody(
 }
 
 /** Lists of upstreams may have more values than a manifest, because they are not stored as one document. */
-const LIST_JSON = { ...MANIFEST_JSON, values: 500_000 }
+const LIST_JSON = { ...MANIFEST_JSON, values: 200_000 }
 
 /** The object that the bytes are the JSON of. A large one is parsed without holding up other requests. */
 export async function parseObject(

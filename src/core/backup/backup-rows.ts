@@ -13,7 +13,6 @@ import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.t
 import type { Documents } from '../../oci/documents.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { distinct } from '../../oci/manifest.ts'
-import { STORED_LIMITS } from '../../oci/manifest-limits.ts'
 import type { ManifestMediaType } from '../../oci/media-types.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 
@@ -90,7 +89,7 @@ async function contentOf(
 ): Promise<Pick<BackupRow, 'text' | 'blobs'>> {
   const bytes = await reader.get(MANIFEST_BYTES, repository, digest)
   if (!bytes || digestOf(bytes, algorithmOf(digest)) !== digest) return { blobs: [] }
-  const manifest = await documents.manifest(bytes, mediaType, repository, STORED_LIMITS)
+  const manifest = await documents.stored(bytes, mediaType)
   const named = manifest.kind === 'image' ? distinct([manifest.config, ...manifest.layers]) : []
   const blobs: { digest: Digest; size: number }[] = []
   for (const blob of named) {
