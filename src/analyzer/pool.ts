@@ -39,6 +39,7 @@ export class WorkerAnalyzer {
       // More would only compete with the thread that serves.
       threads: availableParallelism() > 2 ? 2 : 1,
       limits: LIMITS,
+      idleMs: 60_000,
       waiting: 256 * MIB,
       entry: workerEntry('analyzer/worker'),
       tooCostly: reason => new PluginError('too-complex', reason.replace('it', 'examining it')),

@@ -33,6 +33,7 @@ export class WorkerDocuments implements Documents {
       name: 'document parser',
       // A second one would only compete with the thread that serves.
       threads: 1,
+      idleMs: 30_000,
       limits,
       waiting,
       entry: workerEntry('documents/worker'),

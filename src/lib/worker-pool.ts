@@ -2,6 +2,8 @@ import { type ThreadOptions, WorkerThread } from './worker-thread.ts'
 
 export interface PoolOptions extends ThreadOptions {
   readonly threads: number
+  /** Milliseconds without a task after which the threads end, because each keeps the memory that it once needed. */
+  readonly idleMs: number
   /** Bytes of the tasks that may wait for a thread. One task may always wait. */
   readonly waiting: number
   /** The error for a task that finds too much waiting. */
@@ -29,6 +31,7 @@ export class WorkerPool {
   readonly #queues = new Map<string, Job[]>()
   #waiting = 0
   #lanes = 0
+  #idleTimer: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(options: PoolOptions) {
@@ -56,6 +59,7 @@ export class WorkerPool {
   /** Stops the threads; what is still to be done fails. */
   async close(): Promise<void> {
     this.#closed = true
+    clearTimeout(this.#idleTimer)
     for (let job = this.#next(); job; job = this.#next()) job.reject(closed())
     await Promise.all([...this.#threads].map(thread => thread.end(closed())))
   }
@@ -63,8 +67,17 @@ export class WorkerPool {
   /** Works on the queue until it is empty. There are as many of these as threads at work. */
   async #lane(): Promise<void> {
     this.#lanes++
+    clearTimeout(this.#idleTimer)
     for (let job = this.#next(); job; job = this.#next()) await this.#work(job)
-    this.#lanes--
+    if (--this.#lanes > 0 || this.#closed) return
+    this.#idleTimer = setTimeout(() => this.#endIdle(), this.#options.idleMs).unref()
+  }
+
+  #endIdle(): void {
+    for (const thread of this.#idle.splice(0)) {
+      this.#threads.delete(thread)
+      void thread.end(new Error('the thread had no task'))
+    }
   }
 
   #next(): Job | undefined {
