@@ -38,26 +38,32 @@ export async function encodeInTurns(line: JournalLine): Promise<Buffer[]> {
 /** The text of a line, which is JSON but for the number, in steps. */
 function* stepsOf({ number, entries }: JournalLine): Iterable<string> {
   let step = `${number} [`
-  for (const [i, [key, value]] of entries.entries()) {
-    step += `${i > 0 ? ',' : ''}[${JSON.stringify(key)},`
-    if (value === null) {
-      step += 'null]'
-      continue
-    }
-    step += '"'
-    for (let at = 0; at < value.length; ) {
-      let end = Math.min(value.length, at + Math.max(STEP - step.length, STEP / 2))
-      // JSON of a part of a string is a part of the JSON of the string, unless it cuts a pair of surrogates.
-      if (cutsPair(value, end)) end--
-      step += JSON.stringify(value.slice(at, end)).slice(1, -1)
-      at = end
-      if (step.length < STEP) continue
-      yield step
-      step = ''
-    }
-    step += '"]'
+  for (const part of partsOf(entries)) {
+    step += part
+    if (step.length < STEP) continue
+    yield step
+    step = ''
   }
   yield `${step}]`
+}
+
+/** The JSON of the entries, without the brackets around them, in parts that are not much longer than a step. */
+function* partsOf(entries: readonly JournalEntry[]): Iterable<string> {
+  for (const [i, [key, value]] of entries.entries()) {
+    const start = `${i > 0 ? ',' : ''}[${JSON.stringify(key)},`
+    if (value === null || value.length <= STEP) {
+      yield `${start}${JSON.stringify(value)}]`
+      continue
+    }
+    yield `${start}"`
+    for (let at = 0, end = 0; at < value.length; at = end) {
+      end = Math.min(value.length, at + STEP)
+      // JSON of a part of a string is a part of the JSON of the string, unless it cuts a pair of surrogates.
+      if (cutsPair(value, end)) end--
+      yield JSON.stringify(value.slice(at, end)).slice(1, -1)
+    }
+    yield '"]'
+  }
 }
 
 /** Whether there is a pair of surrogates around this place. */

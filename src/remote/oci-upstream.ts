@@ -19,6 +19,9 @@ const MOST_LIST_BYTES = 8 * 1024 * 1024
 /** Pages of referrers; more of them come from an upstream that never ends. */
 const MOST_PAGES = 100
 
+/** Of all pages of referrers together, because each request for them merges and sorts the list. */
+const MOST_REFERRERS = 10_000
+
 /** Of all pages of referrers together. */
 const MOST_REFERRERS_BYTES = 16 * 1024 * 1024
 
@@ -125,6 +128,8 @@ export class HttpOciUpstream implements OciUpstream {
       const question = pull(repository, `referrers/${subject}${query}`, { accept: OCI_INDEX })
       const document = await this.#upstream.document(question, Math.min(left, MAX_MANIFEST_BYTES))
       for (const entry of await this.#entriesOf(document)) found.push(entry)
+      if (found.length > MOST_REFERRERS)
+        throw document.request.error('wrong', `it has more than ${MOST_REFERRERS} referrers`)
       const next = nextPage(document.request, document.reply.headers.link)
       if (!next) return found
       if (page === MOST_PAGES) throw document.request.error('wrong', `it has more than ${page} pages`)
