@@ -4,8 +4,8 @@ import { build } from 'esbuild'
 
 rmSync('dist', { recursive: true, force: true })
 await build({
-  // The program, what a thread of the analyzer runs, and a whole registry for specs.
-  entryPoints: ['src/cli.ts', 'src/analyzer/worker.ts', 'src/compose.ts'],
+  // The program, what the worker threads run, and a whole registry for specs.
+  entryPoints: ['src/cli.ts', 'src/analyzer/worker.ts', 'src/documents/worker.ts', 'src/compose.ts'],
   outbase: 'src',
   outdir: 'dist',
   bundle: true,

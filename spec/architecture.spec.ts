@@ -29,6 +29,7 @@ const MAY: Record<string, RegExp> = {
   archive: /^(?:lib|oci|archive)\/|^store\/durable\.ts$/,
   remote: /^(?:lib|oci|remote)\//,
   analyzer: /^(?:lib|plugin|analyzer)\/|^oci\/errors\.ts$/,
+  documents: /^(?:lib|oci|documents)\//,
   core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|upstream-tables|batch|keys)\.ts$/,
   http: /^(?:lib|plugin|oci|core|http)\/|^log\.ts$/,
   'log.ts': /^$/,
@@ -37,7 +38,7 @@ const MAY: Record<string, RegExp> = {
   'mirrors-file.ts': /^(?:lib|oci)\//,
   'bearer-token.ts': /^lib\//,
   'compose.ts': /^(?!commands\/|cli\.ts)/,
-  commands: /^(?!cli\.ts|analyzer\/)/,
+  commands: /^(?!cli\.ts|analyzer\/|documents\/)/,
   'cli.ts': /^(?:commands\/|config\.ts$|log\.ts$|lib\/)/,
 }
 
@@ -81,6 +82,7 @@ const IMPLEMENTATIONS: Record<string, RegExp> = {
   'index/level-index.ts': /^compose\.ts$/,
   'index/index-folder.ts': /^compose\.ts$|^commands\//,
   'analyzer/pool.ts': /^compose\.ts$/,
+  'documents/pool.ts': /^compose\.ts$/,
 }
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))

@@ -6,6 +6,7 @@ import { continueClock } from './core/last-time.ts'
 import { Mirrors } from './core/mirror/mirrors.ts'
 import type { Parts } from './core/parts.ts'
 import { Registry } from './core/registry.ts'
+import { WorkerDocuments } from './documents/pool.ts'
 import { Access } from './http/access.ts'
 import { createApp } from './http/app.ts'
 import { IndexFolder } from './index/index-folder.ts'
@@ -15,6 +16,7 @@ import { errno } from './lib/errno.ts'
 import { every } from './lib/every.ts'
 import type { Logger } from './log.ts'
 import type { MirrorSettings } from './mirror-settings.ts'
+import type { Documents } from './oci/documents.ts'
 import { HttpMemflowUpstream } from './remote/memflow-upstream.ts'
 import { HttpOciUpstream } from './remote/oci-upstream.ts'
 import { type Key, loadKeys } from './signature/keys.ts'
@@ -133,30 +135,32 @@ export async function openParts(
   const analyzer = new WorkerAnalyzer({
     onOverrun: overrun => log.warn(overrun, 'a file was too complex to be examined'),
   })
-  const mirrors = openMirrors(config)
+  const documents = new WorkerDocuments()
+  const mirrors = openMirrors(config, documents)
   const parts = {
     store,
     analyzer,
+    documents,
     verifier: new Verifier(keys, upstreamKeys.flat()),
     clock: new Clock(),
     policy: config,
     mirrors,
   }
   const close = async () => {
-    await Promise.all([analyzer.close(), remembering.stop()])
+    await Promise.all([analyzer.close(), documents.close(), remembering.stop()])
     await remember()
   }
   return { parts, keys, close }
 }
 
 /** No connection is made before something is asked for. */
-function openMirrors({ mirrors, maxPluginSize }: Config): Mirrors {
+function openMirrors({ mirrors, maxPluginSize }: Config, documents: Documents): Mirrors {
   const ofKind = (wanted: MirrorSettings['kind']) => mirrors.filter(({ kind }) => kind === wanted)
   return new Mirrors(
-    ofKind('oci').map(rules => ({ rules, upstream: new HttpOciUpstream(rules) })),
+    ofKind('oci').map(rules => ({ rules, upstream: new HttpOciUpstream(rules, { documents }) })),
     ofKind('memflow').map(rules => {
       const maxBlobSize = Math.min(rules.maxBlobSize, maxPluginSize)
-      return { rules, upstream: new HttpMemflowUpstream({ ...rules, maxBlobSize }) }
+      return { rules, upstream: new HttpMemflowUpstream({ ...rules, maxBlobSize }, { documents }) }
     }),
   )
 }

@@ -88,7 +88,7 @@ export function parseMirrorsFile(text: string): MirrorEntry[] {
   const ajv = new Ajv({ strict: true, verbose: true })
   for (const [name, { valid }] of Object.entries(FORMATS)) ajv.addFormat(name, valid)
   const isFile = ajv.compile<{ mirrors: MirrorEntry[] }>(SCHEMA)
-  const document = parseStrictJson(text)
+  const document = parseStrictJson(Buffer.from(text))
   if (!isFile(document)) throw new Error(faultOf(isFile.errors?.[0]))
   for (const [i, entry] of document.mirrors.entries()) {
     const foreign = FOREIGN[entry.kind].find(field => entry[field] != null)

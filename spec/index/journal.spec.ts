@@ -4,7 +4,13 @@ import { expect } from 'chai'
 import { JournalDamaged } from '../../src/index/damage.ts'
 import { Journal } from '../../src/index/journal.ts'
 import { isHole } from '../../src/index/journal-files.ts'
-import { decodeLine, encodeLine, type JournalEntry, type JournalLine } from '../../src/index/journal-line.ts'
+import {
+  decodeLine,
+  encodeInTurns,
+  encodeLine,
+  type JournalEntry,
+  type JournalLine,
+} from '../../src/index/journal-line.ts'
 import { DurableDisk } from '../../src/store/durable.ts'
 import { FaultyFs } from '../support/faults.ts'
 import { refusal } from '../support/refusal.ts'
@@ -249,5 +255,40 @@ describe('Journal', () => {
     fs.heal()
     expect(await refusal(journal.append(entries(2)))).to.equal('READ_ONLY')
     await journal.close()
+  })
+})
+
+describe('index/journal-line: a line that is encoded in turns', () => {
+  const long = (text: string) => text.repeat(Math.ceil(300_000 / text.length))
+  const values = ['x', '"\\\n\u0000\u2028', 'ä', '😀', 'a😀', '\ud83d', '\ude00\ud83d'].map(long)
+
+  it('has the same bytes as one that is encoded at once, also at the borders of its steps', async () => {
+    for (let shift = 0; shift < 2; shift++) {
+      const entries = values.flatMap((value, i) => [
+        [`key-${i}`, 'x'.repeat(shift) + value] as const,
+        [`gone-${i}`, null] as const,
+      ])
+      const line = { number: 12, entries }
+      const bytes = Buffer.concat(await encodeInTurns(line))
+      expect(bytes.equals(Buffer.from(encodeLine(line))), `shifted by ${shift}`).to.equal(true)
+      expect(decodeLine(bytes.toString().slice(0, -1))?.number).to.equal(12)
+    }
+  })
+
+  it('lets other work of the event loop be done between its steps', async () => {
+    const many = Array.from({ length: 5000 }, (_, i) => [`gone-${'x'.repeat(200)}-${i}`, null] as const)
+    let turns = 0
+    let encoding = true
+    const turn = () => {
+      turns++
+      if (encoding) setImmediate(turn)
+    }
+    setImmediate(turn)
+    await encodeInTurns({ number: 1, entries: many })
+    const afterMany = turns
+    await encodeInTurns({ number: 1, entries: [['key', long('x') + long('y')]] })
+    encoding = false
+    expect(afterMany).to.be.at.least(4)
+    expect(turns - afterMany).to.be.at.least(4)
   })
 })

@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { parseStrictJson } from '../../src/oci/strict-json.ts'
+import { parseStrictJson as parseBytes } from '../../src/oci/strict-json.ts'
+
+const parseStrictJson = (text: string) => parseBytes(Buffer.from(text))
 
 describe('parseStrictJson', () => {
   it('reads what JSON.parse reads, where no name stands twice', () => {

@@ -189,7 +189,7 @@ describe('remote/authorization', () => {
       ['that is busy', status(429, { 'retry-after': '9' }), 'busy', '429 Too Many Requests, again in 9 s'],
       ['without a token', body('{}'), 'wrong', 'the answer has no token in it'],
       ['with a token of two lines', body('{"token":"a\\nb"}'), 'wrong', 'the answer has no token in it'],
-      ['with no JSON', body('<html>'), 'wrong', 'the answer is not unambiguous JSON in UTF-8'],
+      ['with no JSON', body('<html>'), 'wrong', 'the answer is not an unambiguous JSON object in UTF-8'],
       [
         'with a huge answer',
         body('"'.repeat(65_537)),

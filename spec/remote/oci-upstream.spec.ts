@@ -274,6 +274,17 @@ describe('remote/oci-upstream', () => {
       expect(upstream.count()).to.equal(100)
     })
 
+    it('more than 10,000 of an upstream are wrong, however many pages they come in', async () => {
+      const answer = json(index(...Array.from({ length: 4000 }, (_, n) => entry(n))), OCI_INDEX)
+      upstream.fail('referrers', exchange => {
+        send(exchange, { ...answer, headers: { ...answer.headers, link: '<?page=1>; rel="next"' } })
+      })
+      const error = await remoteError(client.referrers(A, OTHER))
+      expect(error.failure).to.equal('wrong')
+      expect(error.message).to.include('it has more than 10000 referrers')
+      expect(upstream.count()).to.equal(3)
+    })
+
     it('come by the tag schema where there is no API', async () => {
       upstream.fail('referrers', status(404))
       upstream.content.manifest(A, index(entry(7)), OTHER.replace(':', '-'))

@@ -11,6 +11,7 @@ import type { Table } from '../../src/index/contract.ts'
 import { LevelIndex } from '../../src/index/level-index.ts'
 import { Clock } from '../../src/lib/clock.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
+import { DOCUMENTS_HERE, type Documents } from '../../src/oci/documents.ts'
 import type { Descriptor } from '../../src/oci/manifest.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { parseRepository, parseTag, type Repository, type Tag } from '../../src/oci/name.ts'
@@ -52,6 +53,7 @@ export interface CoreOptions {
   readonly index?: LevelIndex
   readonly clock?: Clock
   readonly analyzer?: Analyzer
+  readonly documents?: Documents
   readonly mirrors?: Mirrors
   readonly report?: (error: unknown) => void
 }
@@ -86,6 +88,7 @@ export class CoreRegistry extends Registry {
       store,
       index,
       analyzer: options.analyzer ?? { examine: async file => examine(file) },
+      documents: options.documents ?? DOCUMENTS_HERE,
       verifier,
       clock: options.clock ?? new Clock(),
       policy: {

@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { shared } from '../lib/shared.ts'
+import { workerEntry } from '../lib/worker-entry.ts'
+import { WorkerPool } from '../lib/worker-pool.ts'
+import type { Limits } from '../lib/worker-thread.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { PluginError } from '../plugin/error.ts'
 import type { Examination } from '../plugin/examine.ts'
-import { workerEntry } from './entry.ts'
-import { type Limits, Thread } from './thread.ts'
+import { type Answer, examinationIn } from './answer.ts'
 
 export interface PoolOptions {
   readonly threads: number
@@ -25,89 +27,44 @@ const MIB = 2 ** 20
  */
 const LIMITS: Limits = { time: 2000, memory: 64, start: 30_000 }
 
-interface Job {
-  readonly file: Uint8Array
-  readonly resolve: (examination: Examination) => void
-  readonly reject: (error: unknown) => void
-}
-
-/**
- * Examines plugins in threads of its own, so that other requests do not wait for it. The threads start with the first
- * plugin; one that dies or overruns its limits is replaced.
- */
+/** Examines plugins in threads of its own, so that other requests do not wait for it. */
 export class WorkerAnalyzer {
-  readonly #options: PoolOptions
-  readonly #threads = new Set<Thread>()
-  readonly #idle: Thread[] = []
-  readonly #queue: Job[] = []
-  #waiting = 0
-  #lanes = 0
-  #closed = false
+  readonly #pool: WorkerPool
+  readonly #onOverrun: PoolOptions['onOverrun']
 
-  constructor(options: Partial<PoolOptions> = {}) {
-    this.#options = {
+  constructor({ onOverrun = () => {}, ...options }: Partial<PoolOptions> = {}) {
+    this.#onOverrun = onOverrun
+    this.#pool = new WorkerPool({
+      name: 'analyzer',
       // More would only compete with the thread that serves.
       threads: availableParallelism() > 2 ? 2 : 1,
       limits: LIMITS,
+      idleMs: 60_000,
       waiting: 256 * MIB,
-      entry: workerEntry(),
-      onOverrun: () => {},
+      entry: workerEntry('analyzer/worker'),
+      tooCostly: reason => new PluginError('too-complex', reason.replace('it', 'examining it')),
+      busy,
       ...options,
-    }
+    })
   }
 
   /**
    * The plugins in a binary and its facts. Bytes in shared memory go to the thread as they are, others are copied.
    * Throws `PluginError`; `TOOMANYREQUESTS` where too much is waiting already.
    */
-  examine(file: Uint8Array): Promise<Examination> {
-    if (this.#closed) return Promise.reject(closed())
-    const { waiting, threads } = this.#options
-    if (this.#queue.length > 0 && this.#waiting + file.length > waiting) return Promise.reject(busy())
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ file: shared(file), resolve, reject })
-      this.#waiting += file.length
-      if (this.#lanes < threads) void this.#lane()
-    })
+  async examine(file: Uint8Array): Promise<Examination> {
+    try {
+      return examinationIn((await this.#pool.run(shared(file), file.length, '')) as Answer)
+    } catch (error) {
+      if (error instanceof PluginError && error.kind === 'too-complex')
+        this.#onOverrun({ size: file.length, reason: error.reason })
+      throw error
+    }
   }
 
   /** Stops the threads; what is still to be examined fails. */
-  async close(): Promise<void> {
-    this.#closed = true
-    for (const { reject } of this.#queue.splice(0)) reject(closed())
-    await Promise.all([...this.#threads].map(thread => thread.end(closed())))
-  }
-
-  /** Works on the queue until it is empty. There are as many of these as threads at work. */
-  async #lane(): Promise<void> {
-    this.#lanes++
-    for (let job = this.#queue.shift(); job; job = this.#queue.shift()) {
-      this.#waiting -= job.file.length
-      await this.#work(job)
-    }
-    this.#lanes--
-  }
-
-  async #work({ file, resolve, reject }: Job): Promise<void> {
-    try {
-      const thread = this.#thread()
-      resolve(await thread.examine(file).finally(() => this.#idle.push(thread)))
-    } catch (error) {
-      if (error instanceof PluginError && error.kind === 'too-complex')
-        this.#options.onOverrun({ size: file.length, reason: error.reason })
-      reject(error)
-    }
-  }
-
-  /** An idle thread that lives, or a new one. */
-  #thread(): Thread {
-    for (let thread = this.#idle.pop(); thread; thread = this.#idle.pop()) {
-      if (thread.alive) return thread
-      this.#threads.delete(thread)
-    }
-    const thread = new Thread(this.#options.entry, this.#options.limits)
-    this.#threads.add(thread)
-    return thread
+  close(): Promise<void> {
+    return this.#pool.close()
   }
 }
 
@@ -116,8 +73,4 @@ function busy(): RegistryError {
     message: 'too many plugins are being examined at the moment; try again',
     headers: { 'Retry-After': '1' },
   })
-}
-
-function closed(): Error {
-  return new Error('the registry is being stopped')
 }

@@ -7,6 +7,7 @@ import { type BackedUp, Backup } from '../core/backup/backup.ts'
 import { type BackupRow, backupRows } from '../core/backup/backup-rows.ts'
 import { formatSize } from '../lib/format-size.ts'
 import { createLogger } from '../log.ts'
+import { DOCUMENTS_HERE } from '../oci/documents.ts'
 import type { Repository } from '../oci/name.ts'
 import { contents } from './count.ts'
 import { messageOf } from './message.ts'
@@ -75,7 +76,7 @@ async function* rowsOf(config: Config, repositories: readonly Repository[]): Asy
   })
   if (!index) return yield* servedRows(config, repositories)
   try {
-    yield* backupRows(index, repositories)
+    yield* backupRows(index, DOCUMENTS_HERE, repositories)
   } finally {
     await index.close()
   }

@@ -2,7 +2,7 @@ import type { Entry, Table } from '../index/contract.ts'
 import { REFERRERS, REFERRERS_BY_TYPE, REPOSITORIES, TAGS } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { type Descriptor, MAX_MANIFEST_BYTES } from '../oci/manifest.ts'
+import type { Descriptor } from '../oci/manifest.ts'
 import type { Repository } from '../oci/name.ts'
 import type { Parts } from './parts.ts'
 
@@ -13,8 +13,11 @@ export interface ListPage<T> {
   readonly next: string | undefined
 }
 
-/** distribution-spec, Listing referrers: a list larger than a manifest may be goes in several. */
-const MAX_PAGE_BYTES = MAX_MANIFEST_BYTES - 1024
+/**
+ * Bytes of a page of referrers, unless one entry has more. A list goes in several pages by Link (distribution-spec,
+ * Listing Referrers), so that no response takes the event loop for long, or much memory while its client is slow.
+ */
+const MAX_PAGE_BYTES = 256 * 1024
 
 /** Lists of what is there: repositories, tags, referrers. */
 export class Discovery {

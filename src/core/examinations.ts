@@ -39,7 +39,8 @@ export class Examinations {
   /** Examines the subject whose plugins this manifest brings the signature of, if there is one. Not under a lock. */
   async subject(repository: Repository, manifest: Manifest): Promise<Examined | undefined> {
     const digest = signedBy(manifest)
-    const subject = digest && (await loadManifest(this.#parts.index.latest, repository, digest))
+    const subject =
+      digest && (await loadManifest(this.#parts.index.latest, this.#parts.documents, repository, digest))
     if (!subject) return undefined
     const examined = this.#examined.get(keyOf(repository, digest)) ?? (await this.#examine(subject))
     this.add(repository, examined)

@@ -11,7 +11,8 @@ import {
 } from '../index/tables.ts'
 import { rfc3339 } from '../lib/clock.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
-import { artifactTypeOf, type Descriptor, type Manifest, parseManifest } from '../oci/manifest.ts'
+import type { Documents } from '../oci/documents.ts'
+import { artifactTypeOf, type Descriptor, type Manifest } from '../oci/manifest.ts'
 import type { Repository } from '../oci/name.ts'
 import { claimsOf, removeClaims } from './claims.ts'
 import { composeFree } from './composed-tags.ts'
@@ -28,12 +29,14 @@ export interface Pushed {
 
 export async function loadManifest(
   reader: Reader,
+  documents: Documents,
   repository: Repository,
   digest: Digest,
 ): Promise<Pushed | undefined> {
   const row = await reader.get(MANIFESTS, repository, digest)
   const bytes = row && (await reader.get(MANIFEST_BYTES, repository, digest))
-  return bytes && { digest, bytes, manifest: parseManifest(bytes, row.mediaType) }
+  if (!bytes) return undefined
+  return { digest, bytes, manifest: await documents.stored(bytes, row.mediaType) }
 }
 
 /** Rows of a pushed manifest, but for its tags and plugins. Answers when it was first pushed, in nanoseconds. */

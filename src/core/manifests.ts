@@ -3,7 +3,6 @@ import type { Reader } from '../index/contract.ts'
 import { BINARIES, MANIFEST_BYTES, MANIFESTS, REFERENCES, REPOSITORIES, TAGS } from '../index/tables.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { parseManifest } from '../oci/manifest.ts'
 import type { Repository, Tag } from '../oci/name.ts'
 import { signatureForSubject } from '../oci/plugin-artifact.ts'
 import { changePlugins, changeRepositories } from './changes.ts'
@@ -62,12 +61,12 @@ export class Manifests {
     contentType: string | undefined,
     { tags = [], ...conditions }: { tags?: readonly Tag[] } & Conditions = {},
   ): Promise<{ digest: Digest; subject: string | undefined }> {
-    const manifest = parseManifest(bytes, contentType)
+    const { documents, index, store } = this.#parts
+    const manifest = await documents.manifest(bytes, contentType, repository)
     const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : 'sha256')
     if (isDigest(reference) && digest !== reference) {
       throw new RegistryError('DIGEST_INVALID', { detail: { expected: reference, received: digest } })
     }
-    const { index, store } = this.#parts
     await store.admit()
     await checkPush(index, this.#parts.mirrors, repository)
     await checkReferences(this.#parts, repository, manifest)
@@ -117,10 +116,10 @@ export class Manifests {
 
   /** Looks for plugins in what has come after the manifests that name it. */
   async recognize(repository: Repository, blob: Digest): Promise<void> {
-    const { index, store } = this.#parts
+    const { documents, index, store } = this.#parts
     if (!(await mayHoldPlugins(store, blob))) return
     for await (const { key } of index.scan(REFERENCES, [repository, blob])) {
-      const pushed = await loadManifest(index, repository, key[2] as Digest)
+      const pushed = await loadManifest(index, documents, repository, key[2] as Digest)
       const examined = pushed && (await this.#understood(pushed))
       if (!examined?.found.length) continue
       const reclaim = (batch: Batch) => this.#reclaim(batch, repository, examined)
@@ -165,7 +164,7 @@ export class Manifests {
     digest: Digest,
     examinations: Examinations,
   ): Promise<boolean> {
-    const pushed = await loadManifest(batch, repository, digest)
+    const pushed = await loadManifest(batch, this.#parts.documents, repository, digest)
     const row = await batch.get(MANIFESTS, repository, digest)
     if (!pushed || !row) return false
     const subject = await examinations.examinedSubject(batch, repository, pushed.manifest)

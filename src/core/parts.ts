@@ -1,5 +1,6 @@
 import type { Index } from '../index/contract.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { Documents } from '../oci/documents.ts'
 import type { Examination } from '../plugin/examine.ts'
 import type { Verifier } from '../signature/verifier.ts'
 import type { BlobStore } from '../store/contract.ts'
@@ -33,6 +34,7 @@ export interface Parts {
   readonly store: BlobStore
   readonly index: Index
   readonly analyzer: Analyzer
+  readonly documents: Documents
   readonly verifier: Verifier
   readonly clock: Clock
   readonly policy: Policy

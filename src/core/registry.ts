@@ -62,7 +62,7 @@ export class Registry {
 
   /** All manifests as they are at one moment, see `backupRows`. */
   backupRows(repositories: readonly Repository[]): AsyncIterable<BackupRow> {
-    return backupRows(this.#parts.index, repositories)
+    return backupRows(this.#parts.index, this.#parts.documents, repositories)
   }
 
   /** Rejects, saying why, where storage or index do not work. */

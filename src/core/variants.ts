@@ -21,6 +21,8 @@ type Place = readonly [abi: string, created: string, digest: string, nth: string
 
 type Found = { readonly place: Place; readonly row: VariantRow }
 
+type Source = AsyncIterable<Found>
+
 /**
  * Digests that begin with fewer digits than this are looked for in answer order: at most 16² variants are passed
  * over for each one found. Longer beginnings are rare enough to be read all and then ordered.
@@ -28,8 +30,8 @@ type Found = { readonly place: Place; readonly row: VariantRow }
 const SELECTIVE_DIGITS = 3
 
 /**
- * Variants of a plugin in answer order. Reads as many rows as `skip + limit` asks for, however many are stored; and
- * from the lists of these mirrors as many more, and those that the filter passes over.
+ * Variants of a plugin in answer order. Rows that are skipped are read in small steps and not kept, so `skip` costs at
+ * most as much as there is, and other requests go on meanwhile. `mirrors` adds what is on the lists of these.
  */
 export async function findVariants(
   reader: Reader,
@@ -39,33 +41,37 @@ export async function findVariants(
   limit: number,
   mirrors: readonly string[] = [],
 ): Promise<VariantRow[]> {
-  const wanted = skip + limit
-  const found = await findHere(reader, name, filter, wanted)
-  for (const mirror of mirrors)
-    found.push(...(await some(upstream(reader, mirror, name, filter), filter, wanted)))
-  const ordered = mirrors.length > 0 ? sort(found) : found
-  return ordered.slice(skip, wanted).map(({ row }) => row)
+  const rows: VariantRow[] = []
+  if (limit === 0) return rows
+  const sources = [
+    ...(await sourcesHere(reader, name, filter)),
+    ...mirrors.map(mirror => matching(upstream(reader, mirror, name, filter), filter)),
+  ]
+  let passed = 0
+  for await (const { row } of sources.length === 1 ? (sources[0] as Source) : merged(sources)) {
+    if (passed++ < skip) continue
+    if (rows.push(row) === limit) break
+  }
+  return rows
 }
 
-async function findHere(
-  reader: Reader,
-  name: string,
-  filter: VariantFilter,
-  wanted: number,
-): Promise<Found[]> {
+/** Where variants are read from, each source in answer order. */
+async function sourcesHere(reader: Reader, name: string, filter: VariantFilter): Promise<Source[]> {
   const { version, digest } = filter
   const versionAsDigest = version && /^[0-9a-f]{1,64}$/.test(version) ? version : undefined
   if (digest !== undefined && digest.length >= SELECTIVE_DIGITS) {
-    return sort(await all(byDigest(reader, name, digest), filter))
+    return [await ordered(byDigest(reader, name, digest), filter)]
   }
   if (versionAsDigest === undefined && digest === undefined) {
-    return some(inOrder(reader, name, filter, version), filter, wanted)
+    return [matching(inOrder(reader, name, filter, version), filter)]
   }
   if (versionAsDigest !== undefined && versionAsDigest.length >= SELECTIVE_DIGITS) {
-    const exact = await some(inOrder(reader, name, filter, version), filter, wanted)
-    return sort([...exact, ...(await all(byDigest(reader, name, versionAsDigest), filter))])
+    return [
+      matching(inOrder(reader, name, filter, version), filter),
+      await ordered(byDigest(reader, name, versionAsDigest), filter),
+    ]
   }
-  return some(inOrder(reader, name, filter, versionAsDigest ? undefined : version), filter, wanted)
+  return [matching(inOrder(reader, name, filter, versionAsDigest ? undefined : version), filter)]
 }
 
 /** A name and what its plugin is for. */
@@ -79,14 +85,33 @@ export async function listNames(
   reader: Reader,
   mirrors: readonly { name: string; mirrored: (name: string) => boolean }[] = [],
 ): Promise<Named[]> {
-  const here = (await reader.page(NAMES, [])).map(({ row: { name, description } }) => ({ name, description }))
-  if (mirrors.length === 0) return here
-  const all = new Map(here.map(one => [one.name, one]))
+  let all = (await reader.page(NAMES, [])).map(({ row: { name, description } }) => ({ name, description }))
   for (const { name: mirror, mirrored } of mirrors) {
-    for (const { row } of await reader.page(UPSTREAM_NAMES, [mirror]))
-      if (!all.has(row.name) && mirrored(row.name)) all.set(row.name, row)
+    const listed = (await reader.page(UPSTREAM_NAMES, [mirror])).map(({ row }) => row)
+    all = union(
+      all,
+      listed.filter(({ name }) => mirrored(name)),
+    )
   }
-  return [...all.values()].sort((a, b) => bytewise(a.name, b.name))
+  return all
+}
+
+/** Both lists, which are in the order of their names, as one. Of equal names that of the first list stays. */
+function union(first: readonly Named[], second: readonly Named[]): Named[] {
+  const all: Named[] = []
+  let at = 0
+  for (const one of first) {
+    let order = 1
+    for (let other = second[at]; other; other = second[++at]) {
+      order = bytewise(other.name, one.name)
+      if (order >= 0) break
+      all.push(other)
+    }
+    if (order === 0) at++
+    all.push(one)
+  }
+  for (const other of second.slice(at)) all.push(other)
+  return all
 }
 
 export async function addVariants(batch: Batch, file: FileRow, created: bigint): Promise<void> {
@@ -186,26 +211,44 @@ function matches(row: VariantRow, filter: VariantFilter): boolean {
   )
 }
 
-async function some(from: AsyncIterable<Found>, filter: VariantFilter, wanted: number): Promise<Found[]> {
-  const found: Found[] = []
-  if (wanted === 0) return found
-  for await (const one of from) {
-    if (matches(one.row, filter) && found.push(one) >= wanted) break
-  }
-  return found
+async function* matching(from: Source, filter: VariantFilter): Source {
+  for await (const one of from) if (matches(one.row, filter)) yield one
 }
 
-function all(from: AsyncIterable<Found>, filter: VariantFilter): Promise<Found[]> {
-  return some(from, filter, Number.POSITIVE_INFINITY)
+/** In answer order. All of it is read first. */
+async function ordered(from: Source, filter: VariantFilter): Promise<Source> {
+  const found: [place: string, one: Found][] = []
+  for await (const one of matching(from, filter)) found.push([one.place.join(), one])
+  found.sort(([a], [b]) => (a < b ? -1 : 1))
+  return (async function* () {
+    for (const [, one] of found) yield one
+  })()
 }
 
-/** In answer order, each variant once, at its first place. */
-function sort(found: Found[]): Found[] {
-  const variants = new Map<string, Found>()
-  const ordered = found.map(one => [one.place.join(), one] as const).sort(([a], [b]) => (a < b ? -1 : 1))
-  for (const [, one] of ordered) {
-    const variant = one.place.slice(2).join()
-    if (!variants.has(variant)) variants.set(variant, one)
+/** The sources as one, each variant once, at its first place. */
+async function* merged(sources: readonly Source[]): Source {
+  const seen = new Set<string>()
+  const readers = sources.map(source => source[Symbol.asyncIterator]())
+  try {
+    const heads = await Promise.all(readers.map(headOf))
+    while (true) {
+      let first: number | undefined
+      for (const [i, head] of heads.entries())
+        if (head && (first === undefined || head.place < (heads[first]?.place ?? ''))) first = i
+      const head = first === undefined ? undefined : heads[first]
+      if (first === undefined || !head) return
+      heads[first] = await headOf(readers[first] as AsyncIterator<Found>)
+      const variant = head.one.place.slice(2).join()
+      if (seen.has(variant)) continue
+      seen.add(variant)
+      yield head.one
+    }
+  } finally {
+    for (const reader of readers) await reader.return?.()
   }
-  return [...variants.values()]
+}
+
+async function headOf(reader: AsyncIterator<Found>): Promise<{ place: string; one: Found } | undefined> {
+  const { done, value } = await reader.next()
+  return done ? undefined : { place: value.place.join(), one: value }
 }

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'koa'
 import { RegistryError } from '../oci/errors.ts'
-import { covers, formatScope, type Grant, parseScopes, readOnly } from './grant.ts'
+import { checkScopes, covers, formatScope, type Grant, parseScopes, readOnly } from './grant.ts'
 import { parametersOf } from './parameters.ts'
 
 const SERVICE = 'memflow-registry'
@@ -64,9 +64,14 @@ export class Access {
     )
   }
 
-  /** The answer of the token endpoint: what was asked for to who has the secret, of it the pulling to anybody. */
+  /**
+   * The answer of the token endpoint: what was asked for to who has the secret, of it the pulling to anybody.
+   * Throws `BAD_REQUEST` for too many scopes.
+   */
   async issue(ctx: Context): Promise<object> {
-    const asked = parseScopes(parametersOf(ctx).getAll('scope'))
+    const scopes = parametersOf(ctx).getAll('scope')
+    checkScopes(scopes)
+    const asked = parseScopes(scopes)
     const access = (await this.#rightOf(ctx)) === 'all' ? asked : readOnly(asked)
     const now = Math.floor(Date.now() / 1000)
     const { SignJWT } = await jose()

@@ -4,7 +4,7 @@ import { writeAll } from '../lib/write-all.ts'
 import { type DurableDisk, writeError } from '../store/durable.ts'
 import { indexDamaged, JournalDamaged } from './damage.ts'
 import { type End, fileName, isHole, JournalFiles } from './journal-files.ts'
-import { encodeLine, type JournalEntry, type JournalLine } from './journal-line.ts'
+import { encodeInTurns, encodeLine, type JournalEntry, type JournalLine } from './journal-line.ts'
 
 /** In bytes. */
 export interface JournalLimits {
@@ -89,11 +89,12 @@ export class Journal {
     this.#disk.assertWritable()
     const file = this.#open()
     const number = this.#last + 1
-    const line = Buffer.from(encodeLine({ number, entries }))
+    const line = await encodeInTurns({ number, entries })
+    let end: number
     try {
       await this.#mend(file)
       this.#torn = true
-      await writeAll(file, [line], this.#size)
+      end = await writeAll(file, line, this.#size)
       await this.#disk.datasync(file)
       this.#torn = false
     } catch (error) {
@@ -101,7 +102,7 @@ export class Journal {
       await file.truncate(this.#size).catch(() => {})
       throw writeError(error)
     }
-    this.#size += line.length
+    this.#size = end
     this.#last = number
     return number
   }

@@ -1,7 +1,11 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Journal } from './journal.ts'
 import type { JournalEntry, JournalLine } from './journal-line.ts'
 import { type Change, type LevelDb, reached, reachedRow, type Value, writeLevel } from './level-db.ts'
 import { truthRows } from './truth-rows.ts'
+
+/** Bytes of a row that takes a millisecond or so. */
+const LARGE = 256 * 1024
 
 /** Behind every key there is. */
 const END = '\u{10ffff}'
@@ -40,7 +44,7 @@ export class JournaledWriter {
   /** Durable when it resolves. One call at a time. */
   async write(changes: readonly Change[]): Promise<void> {
     await this.#settle()
-    const number = await this.#journal.append(changes.map(entryOf))
+    const number = await this.#journal.append(await entriesOf(changes))
     this.#owed.push(...changes, reachedRow(number))
     await this.#settle()
     // The change is durable whatever becomes of this, and the next one tries again.
@@ -95,6 +99,16 @@ export function changesOf({ number, entries }: JournalLine): Change[] {
 
 function changeOf([key, value]: JournalEntry): Change {
   return value === null ? { type: 'del', key } : { type: 'put', key, value, valueEncoding: 'utf8' }
+}
+
+/** Other work of the event loop is done between large rows. */
+async function entriesOf(changes: readonly Change[]): Promise<JournalEntry[]> {
+  const entries: JournalEntry[] = []
+  for (const change of changes) {
+    entries.push(entryOf(change))
+    if (change.type === 'put' && change.value.length > LARGE) await setImmediate()
+  }
+  return entries
 }
 
 function entryOf(change: Change): JournalEntry {

@@ -21,6 +21,7 @@ export const ERRORS = {
   NAME_INVALID: [400, 'NAME_INVALID', 'invalid repository name'],
   NAME_UNKNOWN: [404, 'NAME_UNKNOWN', 'repository name not known to registry'],
   TAG_INVALID: [400, 'MANIFEST_INVALID', 'invalid tag'],
+  TAGS_TOO_MANY: [414, 'MANIFEST_INVALID', 'too many tags for one manifest push'],
   PAGE_INVALID: [400, 'UNSUPPORTED', 'invalid page parameter'],
   SIZE_INVALID: [400, 'SIZE_INVALID', 'provided length did not match content length'],
   RANGE_INVALID: [416, 'SIZE_INVALID', 'the range lies outside the content'],

@@ -2,6 +2,7 @@ import { parseRfc3339, rfc3339 } from '../lib/clock.ts'
 import { algorithmOf, type Digest, hexOf, isDigest } from './digest.ts'
 import { RegistryError } from './errors.ts'
 import { type Descriptor, parseManifest, parseObject } from './manifest.ts'
+import { STORED_LIMITS } from './manifest-limits.ts'
 import { isManifestMediaType, type ManifestMediaType, OCI_INDEX } from './media-types.ts'
 import { isTag, parseRepository, type Repository, type Tag } from './name.ts'
 
@@ -86,7 +87,7 @@ export function layoutIndex(entries: readonly LayoutEntry[], scope: readonly str
 
 /** Reads index.json, of this program or of any other. Throws `MANIFEST_INVALID`, `NAME_INVALID`. */
 export function parseLayoutIndex(bytes: Uint8Array): LayoutIndex {
-  const index = parseManifest(bytes, OCI_INDEX)
+  const index = parseManifest(bytes, OCI_INDEX, STORED_LIMITS)
   const listed = index.kind === 'index' ? index.manifests : []
   const scope = index.annotations?.[SCOPE]
   const entries = listed.map(entryOf)

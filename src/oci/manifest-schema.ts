@@ -10,6 +10,9 @@ const MEDIA_TYPE = {
 
 const ANNOTATIONS = { type: 'object', additionalProperties: { type: 'string' } }
 
+/** A word of a platform; nothing that is in use has more than some dozen characters. */
+const SHORT = { type: 'string', maxLength: 255 }
+
 const DESCRIPTOR = {
   type: 'object',
   required: ['mediaType', 'digest', 'size'],
@@ -17,7 +20,7 @@ const DESCRIPTOR = {
     mediaType: MEDIA_TYPE,
     digest: { type: 'string', maxLength: 512, pattern: '^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+$' },
     size: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
-    urls: { type: 'array', items: { type: 'string' } },
+    urls: { type: 'array', maxItems: 100, items: { type: 'string', maxLength: 8192 } },
     annotations: ANNOTATIONS,
     data: { type: 'string' },
     artifactType: MEDIA_TYPE,
@@ -25,11 +28,11 @@ const DESCRIPTOR = {
       type: 'object',
       required: ['architecture', 'os'],
       properties: {
-        architecture: { type: 'string' },
-        os: { type: 'string' },
-        'os.version': { type: 'string' },
-        'os.features': { type: 'array', items: { type: 'string' } },
-        variant: { type: 'string' },
+        architecture: SHORT,
+        os: SHORT,
+        'os.version': SHORT,
+        'os.features': { type: 'array', maxItems: 100, items: SHORT },
+        variant: SHORT,
       },
     },
   },

@@ -1,6 +1,7 @@
 import { Ajv, type ValidateFunction } from 'ajv'
 import { isDigest } from './digest.ts'
 import { RegistryError } from './errors.ts'
+import { checkManifestLimits, MANIFEST_LIMITS } from './manifest-limits.ts'
 import { IMAGE_SCHEMA, INDEX_SCHEMA } from './manifest-schema.ts'
 import {
   isManifestMediaType,
@@ -9,7 +10,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from './media-types.ts'
-import { parseStrictJson } from './strict-json.ts'
+import { type JsonLimits, JsonTooLarge, MANIFEST_JSON, parseStrictJson } from './strict-json.ts'
 
 /** image-spec descriptor.md. The digest may be of an algorithm that this registry does not store. */
 export interface Descriptor {
@@ -57,14 +58,18 @@ const ajv = new Ajv({ ...CHECKED, strict: true, strictTypes: false, strictRequir
   .addSchema(IMAGE_SCHEMA, 'image')
   .addSchema(INDEX_SCHEMA, 'index')
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /**
  * Reads and checks a pushed manifest. `contentType` is the request's header, parameters and all, if it had one.
- * Throws `MANIFEST_INVALID` with the place and the rule that is broken.
+ * Throws `MANIFEST_INVALID` with the place and the rule that is broken, `MANIFEST_TOO_LARGE` beyond the limits.
+ * All of it happens at once: for bytes of strangers use `Documents`, which parses large ones in another thread.
  */
-export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
-  const document = parseObject(bytes)
+export function parseManifest(
+  bytes: Uint8Array,
+  contentType: string | undefined,
+  limits = MANIFEST_LIMITS,
+): Manifest {
+  const document = parseObject(bytes, limits.json)
+  checkManifestLimits(document, limits)
   const mediaType = mediaTypeOf(document, contentType)
   const kind = MANIFEST_KINDS[mediaType]
   const validate = ajv.getSchema(kind) as ValidateFunction
@@ -96,12 +101,17 @@ export function artifactTypeOf(manifest: Manifest): string | undefined {
   return manifest.artifactType || (manifest.kind === 'image' ? manifest.config.mediaType : undefined)
 }
 
-/** Throws `MANIFEST_INVALID` where it is no JSON object that means the same to every reader. */
-export function parseObject(bytes: Uint8Array): Record<string, unknown> {
+/** Throws `MANIFEST_INVALID` if it is no JSON object that means the same to every reader, `MANIFEST_TOO_LARGE`. */
+export function parseObject(bytes: Uint8Array, limits: JsonLimits = MANIFEST_JSON): Record<string, unknown> {
   let document: unknown
   try {
-    document = parseStrictJson(UTF8.decode(bytes))
+    document = parseStrictJson(bytes, limits)
   } catch (cause) {
+    if (cause instanceof JsonTooLarge) {
+      const { limit, found } = cause
+      const message = `the manifest is larger than this registry accepts: ${cause.message}`
+      throw new RegistryError('MANIFEST_TOO_LARGE', { message, detail: { limit, found } })
+    }
     const message = `the manifest is not unambiguous JSON in UTF-8: ${(cause as Error).message}`
     throw new RegistryError('MANIFEST_INVALID', { message, detail: { bytes: bytes.length }, cause })
   }
@@ -117,12 +127,14 @@ function mediaTypeOf(document: Record<string, unknown>, contentType: string | un
   if (header !== undefined && claimed !== undefined && claimed !== header) {
     throw invalid('the Content-Type is not the mediaType of the manifest', {
       contentType: header,
-      mediaType: claimed,
+      mediaType: shown(claimed),
     })
   }
   const mediaType = header ?? claimed ?? ('manifests' in document ? OCI_INDEX : OCI_MANIFEST)
   if (typeof mediaType === 'string' && isManifestMediaType(mediaType)) return mediaType
-  throw invalid(`a manifest is one of ${Object.keys(MANIFEST_KINDS).join(', ')}`, { mediaType })
+  throw invalid(`a manifest is one of ${Object.keys(MANIFEST_KINDS).join(', ')}`, {
+    mediaType: shown(mediaType),
+  })
 }
 
 /** image-spec descriptor.md#digests: a registered algorithm has its own grammar, which the schema cannot tell. */
@@ -130,6 +142,11 @@ function checkDescriptor(descriptor: Descriptor): void {
   if (/^sha(?:256|512):/.test(descriptor.digest) && !isDigest(descriptor.digest)) {
     throw invalid('a digest in the manifest is malformed', { digest: descriptor.digest })
   }
+}
+
+/** A value of the document in an error: short, whatever was sent. */
+function shown(value: unknown): unknown {
+  return typeof value === 'string' ? value.slice(0, 255) : typeof value
 }
 
 function invalid(message: string, detail?: unknown): RegistryError {

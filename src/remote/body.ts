@@ -1,12 +1,12 @@
 import { formatSize } from '../lib/format-size.ts'
 import { limited } from '../lib/limited.ts'
-import { parseStrictJson } from '../oci/strict-json.ts'
+import type { Documents } from '../oci/documents.ts'
+import { RegistryError } from '../oci/errors.ts'
+import { MANIFEST_JSON } from '../oci/strict-json.ts'
 import { connectionError } from './connection-error.ts'
 import { within } from './deadline.ts'
 import type { Reply } from './http.ts'
 import type { RemoteRequest } from './request.ts'
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The length that the answer states, in bytes. Throws where it is more than `max`. */
 export function statedLength(
@@ -62,18 +62,27 @@ export async function readBody(
   }
 }
 
-/** The object that the bytes are the JSON of. */
-export function parseObject(request: RemoteRequest, bytes: Uint8Array): Record<string, unknown> {
+/** Lists of upstreams may have more values than a manifest, because they are not stored as one document. */
+const LIST_JSON = { ...MANIFEST_JSON, values: 200_000 }
+
+/** The object that the bytes are the JSON of. A large one is parsed without holding up other requests. */
+export async function parseObject(
+  request: RemoteRequest,
+  bytes: Uint8Array,
+  documents: Documents,
+): Promise<Record<string, unknown>> {
   try {
-    const value = parseStrictJson(UTF8.decode(bytes))
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>
-    }
-  } catch {
+    return await documents.object(bytes, LIST_JSON, request.upstream)
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error
+    if (error.error === 'TOOMANYREQUESTS') throw request.error('busy', error.message, { retryAfter: 1 })
     // Without the cause, which quotes the answer: a token, perhaps.
-    throw request.error('wrong', 'the answer is not unambiguous JSON in UTF-8')
+    const reason =
+      error.error === 'MANIFEST_TOO_LARGE'
+        ? 'has more values than are taken'
+        : 'is not an unambiguous JSON object in UTF-8'
+    throw request.error('wrong', `the answer ${reason}`)
   }
-  throw request.error('wrong', 'the answer is not a JSON object')
 }
 
 function tooLarge(request: RemoteRequest, max: number) {

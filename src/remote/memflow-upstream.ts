@@ -1,9 +1,13 @@
+import { setImmediate } from 'node:timers/promises'
 import { parseObject } from './body.ts'
 import type { MemflowUpstream, RemoteBlob, RemoteVariant } from './contract.ts'
 import { type Reader, readMetadata, readNames, readVariants } from './memflow-answers.ts'
 import type { RemoteRequest } from './request.ts'
 import type { UpstreamSettings } from './settings.ts'
 import { type Surroundings, Upstream } from './upstream.ts'
+
+/** Entries that are checked in a millisecond or so. */
+const STEP = 1000
 
 /** The most that the REST API gives at a time. */
 const PAGE = 50
@@ -72,8 +76,9 @@ export class HttpMemflowUpstream implements MemflowUpstream {
     max = MOST_BYTES,
   ): Promise<{ request: RemoteRequest; answer: T; size: number }> {
     const { request, bytes } = await this.#upstream.document({ path, scope: '' }, max)
+    const object = await parseObject(request, bytes, this.#upstream.documents)
     try {
-      return { request, answer: read(parseObject(request, bytes), ''), size: bytes.length }
+      return { request, answer: await readInTurns(object, read), size: bytes.length }
     } catch (error) {
       if (error instanceof SyntaxError) throw request.error('wrong', error.message, { cause: error })
       throw error
@@ -83,4 +88,17 @@ export class HttpMemflowUpstream implements MemflowUpstream {
 
 function filePath(digest: string): string {
   return `/files/${encodeURIComponent(digest)}`
+}
+
+/** Checks a long list in steps; other work of the event loop is done between them. */
+async function readInTurns<T>(object: Record<string, unknown>, read: Reader<T>): Promise<T> {
+  const { plugins } = object
+  if (!Array.isArray(plugins) || plugins.length <= STEP) return read(object, '')
+  const checked: unknown[] = []
+  for (let at = 0; at < plugins.length; at += STEP) {
+    const part = read({ ...object, plugins: plugins.slice(at, at + STEP) }, '') as { plugins: unknown[] }
+    checked.push(...part.plugins)
+    await setImmediate()
+  }
+  return { plugins: checked } as T
 }

@@ -1,6 +1,6 @@
 import { algorithmOf, type Digest, digestOf, hexOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest, parseManifest } from '../oci/manifest.ts'
+import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest } from '../oci/manifest.ts'
 import { MANIFEST_KINDS, OCI_INDEX } from '../oci/media-types.ts'
 import { isTag, type Repository, type Tag } from '../oci/name.ts'
 import { parseObject } from './body.ts'
@@ -18,6 +18,9 @@ const MOST_LIST_BYTES = 8 * 1024 * 1024
 
 /** Pages of referrers; more of them come from an upstream that never ends. */
 const MOST_PAGES = 100
+
+/** Of all pages of referrers together, because each request for them merges and sorts the list. */
+const MOST_REFERRERS = 10_000
 
 /** Of all pages of referrers together. */
 const MOST_REFERRERS_BYTES = 16 * 1024 * 1024
@@ -45,7 +48,7 @@ export class HttpOciUpstream implements OciUpstream {
         throw request.error('wrong', `the manifest is not the one of ${digest}`)
       }
     }
-    const { mediaType } = parse(request, bytes, reply.headers['content-type'])
+    const { mediaType } = await this.#parse({ request, reply, bytes })
     return { digest: isDigest(reference) ? reference : (stated ?? digestOf(bytes)), mediaType, bytes }
   }
 
@@ -107,7 +110,7 @@ export class HttpOciUpstream implements OciUpstream {
       MOST_LIST_BYTES,
     )
     // Some write null for an empty list.
-    const entries = parseObject(request, bytes)[field] ?? []
+    const entries = (await parseObject(request, bytes, this.#upstream.documents))[field] ?? []
     const isEntry = (entry: unknown) => typeof entry === 'string' && (field !== 'tags' || isTag(entry))
     if (!Array.isArray(entries) || !entries.every(isEntry)) {
       throw request.error('wrong', `the answer has no list of ${field}`)
@@ -124,7 +127,9 @@ export class HttpOciUpstream implements OciUpstream {
     for (let page = 1; ; page++) {
       const question = pull(repository, `referrers/${subject}${query}`, { accept: OCI_INDEX })
       const document = await this.#upstream.document(question, Math.min(left, MAX_MANIFEST_BYTES))
-      found.push(...entriesOf(document))
+      for (const entry of await this.#entriesOf(document)) found.push(entry)
+      if (found.length > MOST_REFERRERS)
+        throw document.request.error('wrong', `it has more than ${MOST_REFERRERS} referrers`)
       const next = nextPage(document.request, document.reply.headers.link)
       if (!next) return found
       if (page === MOST_PAGES) throw document.request.error('wrong', `it has more than ${page} pages`)
@@ -141,11 +146,27 @@ export class HttpOciUpstream implements OciUpstream {
         pull(repository, `manifests/${tag}`, MANIFESTS),
         MAX_MANIFEST_BYTES,
       )
-      return [...entriesOf(document)]
+      return [...(await this.#entriesOf(document))]
     } catch (error) {
       if (error instanceof RemoteError && (error.failure === 'unknown' || error.failure === 'wrong'))
         return []
       throw error
+    }
+  }
+
+  async #entriesOf(document: Document): Promise<readonly Descriptor[]> {
+    const manifest = await this.#parse(document)
+    if (manifest.kind === 'index') return manifest.manifests
+    throw document.request.error('wrong', 'the list of referrers is no index')
+  }
+
+  async #parse({ request, reply, bytes }: Document): Promise<Manifest> {
+    try {
+      return await this.#upstream.documents.manifest(bytes, reply.headers['content-type'], this.name)
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error
+      if (error.error === 'TOOMANYREQUESTS') throw request.error('busy', error.message, { retryAfter: 1 })
+      throw request.error('wrong', error.message, { cause: error })
     }
   }
 }
@@ -158,19 +179,4 @@ function statedDigest(request: RemoteRequest, headers: Reply['headers']): Digest
   const digest = headers['docker-content-digest']
   if (digest === undefined || isDigest(digest)) return digest
   throw request.error('wrong', 'its Docker-Content-Digest is no digest')
-}
-
-function parse(request: RemoteRequest, bytes: Uint8Array, contentType: string | undefined): Manifest {
-  try {
-    return parseManifest(bytes, contentType)
-  } catch (error) {
-    if (error instanceof RegistryError) throw request.error('wrong', error.message, { cause: error })
-    throw error
-  }
-}
-
-function entriesOf({ request, reply, bytes }: Document): readonly Descriptor[] {
-  const manifest = parse(request, bytes, reply.headers['content-type'])
-  if (manifest.kind === 'index') return manifest.manifests
-  throw request.error('wrong', 'the list of referrers is no index')
 }

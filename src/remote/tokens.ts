@@ -1,3 +1,4 @@
+import { DOCUMENTS_HERE } from '../oci/documents.ts'
 import { parseObject, readBody } from './body.ts'
 import { within } from './deadline.ts'
 import type { RemoteError } from './error.ts'
@@ -90,7 +91,7 @@ export class Tokens {
       throw refusal(request, reply, authorization !== undefined)
     }
     const bytes = await readBody(request, reply, MOST_TOKEN_BYTES, this.#budget)
-    return parseAnswer(request, parseObject(request, bytes))
+    return parseAnswer(request, await parseObject(request, bytes, DOCUMENTS_HERE))
   }
 }
 

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { finished } from 'node:stream'
+import { DOCUMENTS_HERE, type Documents } from '../oci/documents.ts'
 import { Authorization } from './authorization.ts'
 import { bodyOf, readBody, statedLength } from './body.ts'
 import { Circuit } from './circuit.ts'
@@ -24,11 +25,13 @@ export interface Question {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** The world around: what specs put in its place. */
+/** The world around; each has a default. */
 export interface Surroundings {
   readonly lookup?: LookupFunction
   /** A clock in milliseconds that is never put back. */
   readonly now?: () => number
+  /** Parses what upstreams send. */
+  readonly documents?: Documents
 }
 
 /** A request with its answer. */
@@ -44,6 +47,7 @@ export interface Document extends Asked {
 
 /** One upstream over HTTP, with its credentials, limits and times; what all kinds of upstreams share. */
 export class Upstream {
+  readonly documents: Documents
   readonly #settings: UpstreamSettings
   readonly #base: URL
   readonly #http: Http
@@ -55,8 +59,13 @@ export class Upstream {
 
   constructor(
     settings: UpstreamSettings,
-    { lookup: resolve = lookup, now = () => performance.now() }: Surroundings = {},
+    {
+      lookup: resolve = lookup,
+      now = () => performance.now(),
+      documents = DOCUMENTS_HERE,
+    }: Surroundings = {},
   ) {
+    this.documents = documents
     this.#settings = settings
     this.#base = new URL(settings.url)
     this.#http = new Http(settings, resolve)

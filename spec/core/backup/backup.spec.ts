@@ -12,6 +12,7 @@ import { unpack } from '../../../src/core/backup/unpacked.ts'
 import type { Index } from '../../../src/index/contract.ts'
 import { COMPOSED, LINKS, MANIFESTS, MIRRORED } from '../../../src/index/tables.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
+import { DOCUMENTS_HERE } from '../../../src/oci/documents.ts'
 import { OCI_INDEX } from '../../../src/oci/media-types.ts'
 import type { Repository } from '../../../src/oci/name.ts'
 import { fill } from '../../support/filled.ts'
@@ -36,7 +37,8 @@ describe('core: backup', () => {
     return registry
   }
 
-  const rowsOf = (index: Index, ...scope: string[]) => backupRows(index, scope as Repository[])
+  const rowsOf = (index: Index, ...scope: string[]) =>
+    backupRows(index, DOCUMENTS_HERE, scope as Repository[])
 
   async function toFolder(registry: CoreRegistry, folder: string, ...scope: string[]): Promise<BackedUp> {
     const writer = await FolderWriter.open(folder, scope)

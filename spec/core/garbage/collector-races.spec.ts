@@ -9,6 +9,7 @@ import { openLevel, writeLevel } from '../../../src/index/level-db.ts'
 import { LevelIndex } from '../../../src/index/level-index.ts'
 import { LINKS, MANIFEST_BYTES, REPOSITORIES } from '../../../src/index/tables.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
+import { DOCUMENTS_HERE } from '../../../src/oci/documents.ts'
 import { RegistryError } from '../../../src/oci/errors.ts'
 import { type Manifest, parseManifest } from '../../../src/oci/manifest.ts'
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts'
@@ -99,6 +100,7 @@ describe('core/garbage/collector beside all else', () => {
       store: new MemoryStore(),
       index,
       clock,
+      documents: DOCUMENTS_HERE,
       analyzer: { examine: async file => examine(file) },
       verifier: new Verifier([]),
       policy: {

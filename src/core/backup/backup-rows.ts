@@ -10,8 +10,9 @@ import {
   TAGS,
 } from '../../index/tables.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts'
+import type { Documents } from '../../oci/documents.ts'
 import { RegistryError } from '../../oci/errors.ts'
-import { distinct, parseManifest } from '../../oci/manifest.ts'
+import { distinct } from '../../oci/manifest.ts'
 import type { ManifestMediaType } from '../../oci/media-types.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 
@@ -39,6 +40,7 @@ export interface BackupRow {
  */
 export async function* backupRows(
   index: Index,
+  documents: Documents,
   repositories: readonly Repository[],
 ): AsyncGenerator<BackupRow> {
   const moment = index.snapshot()
@@ -58,7 +60,7 @@ export async function* backupRows(
           composed: (await moment.get(COMPOSED, repository, digest)) !== undefined,
           tags: await tagsOf(moment, repository, digest),
           ...(await mirrorOf(moment, repository)),
-          ...(await contentOf(moment, repository, digest, row.mediaType)),
+          ...(await contentOf(moment, documents, repository, digest, row.mediaType)),
         }
       }
     }
@@ -80,13 +82,14 @@ async function mirrorOf(reader: Reader, repository: Repository): Promise<Pick<Ba
 
 async function contentOf(
   reader: Reader,
+  documents: Documents,
   repository: Repository,
   digest: Digest,
   mediaType: ManifestMediaType,
 ): Promise<Pick<BackupRow, 'text' | 'blobs'>> {
   const bytes = await reader.get(MANIFEST_BYTES, repository, digest)
   if (!bytes || digestOf(bytes, algorithmOf(digest)) !== digest) return { blobs: [] }
-  const manifest = parseManifest(bytes, mediaType)
+  const manifest = await documents.stored(bytes, mediaType)
   const named = manifest.kind === 'image' ? distinct([manifest.config, ...manifest.layers]) : []
   const blobs: { digest: Digest; size: number }[] = []
   for (const blob of named) {

@@ -5,6 +5,7 @@ import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.t
 import { RegistryError } from '../../oci/errors.ts'
 import type { LayoutIndex } from '../../oci/layout.ts'
 import { MAX_MANIFEST_BYTES, parseManifest } from '../../oci/manifest.ts'
+import { STORED_LIMITS } from '../../oci/manifest-limits.ts'
 import { isManifestMediaType, MANIFEST_KINDS, type ManifestMediaType } from '../../oci/media-types.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 import type { Pushed } from '../manifest-rows.ts'
@@ -69,7 +70,7 @@ export async function readManifest(
   try {
     const bytes = await buffer(found.bytes)
     if (digestOf(bytes, algorithmOf(digest)) !== digest) return { why: 'damaged' }
-    return { digest, bytes, manifest: parseManifest(bytes, mediaType) }
+    return { digest, bytes, manifest: parseManifest(bytes, mediaType, STORED_LIMITS) }
   } catch (error) {
     if (error instanceof RegistryError) return { why: error.message }
     if (UNREADABLE.has(errno(error))) return { why: 'unreadable' }

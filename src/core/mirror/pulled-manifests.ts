@@ -2,7 +2,6 @@ import { MANIFESTS, TAGS, type TagRow } from '../../index/tables.ts'
 import { SingleFlight } from '../../lib/single-flight.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
-import { parseManifest } from '../../oci/manifest.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 import { RemoteError } from '../../remote/error.ts'
 import { changeRepositories } from '../changes.ts'
@@ -79,7 +78,7 @@ export class PulledManifests {
     tag = isDigest(reference) ? undefined : reference,
     from?: readonly Route[],
   ): Promise<Served> {
-    const { clock, index, mirrors, store } = this.#parts
+    const { clock, documents, index, mirrors, store } = this.#parts
     const routes = from ?? (await routesOf(index, mirrors, repository))
     const asked = await mirrors.ask(routes, `manifest ${reference}`, ({ upstream, repository: name }) =>
       upstream.manifest(name, reference),
@@ -87,7 +86,7 @@ export class PulledManifests {
     // Tells what is unknown: the repository or the manifest.
     if (!asked) return this.#manifests.get(repository, reference)
     const { digest, mediaType, bytes } = asked.answer
-    const pushed = { digest, bytes, manifest: parseManifest(bytes, mediaType) }
+    const pushed = { digest, bytes, manifest: await documents.manifest(bytes, mediaType, repository) }
     await store.admit()
     const now = clock.now()
     await this.#manifests.keep(repository, pushed, now, async batch => {

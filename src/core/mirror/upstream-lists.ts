@@ -6,7 +6,7 @@ import { RegistryError } from '../../oci/errors.ts'
 import { RemoteError } from '../../remote/error.ts'
 import type { Parts } from '../parts.ts'
 import type { MemflowMirror } from './mirrors.ts'
-import { namesChanges, variantsChanges } from './upstream-rows.ts'
+import { applyInSteps, namesChanges, variantsChanges } from './upstream-rows.ts'
 
 /** For so long an upstream is waited for where there is an answer without it, in milliseconds. */
 const PATIENCE = 500
@@ -87,10 +87,10 @@ export class UpstreamLists {
     try {
       if (name === '') {
         const names = await upstream.names()
-        await index.apply(await namesChanges(this.#parts, rules.name, names, clock.now()))
+        await applyInSteps(index, await namesChanges(this.#parts, rules.name, names, clock.now()))
       } else {
         const variants = await upstream.variants(name)
-        await index.apply(await variantsChanges(this.#parts, rules.name, name, variants, clock.now()))
+        await applyInSteps(index, await variantsChanges(this.#parts, rules.name, name, variants, clock.now()))
         if (variants.length === 0) this.#unknown.add(list, rules.negativeTtl)
       }
       this.#faults.delete(rules.name)

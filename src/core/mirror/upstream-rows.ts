@@ -1,4 +1,4 @@
-import { del, type Op, put, type Reader, type Table } from '../../index/contract.ts'
+import { del, type Index, type Op, put, type Reader, type Table } from '../../index/contract.ts'
 import { descendingI32, descendingNanos, encodeKey } from '../../index/keys.ts'
 import { UPSTREAM_LISTS, UPSTREAM_NAMES, UPSTREAM_VARIANTS } from '../../index/upstream-tables.ts'
 import { naiveDateTime, parseRfc3339 } from '../../lib/clock.ts'
@@ -6,6 +6,17 @@ import { isSound } from '../../plugin/descriptor.ts'
 import type { RemoteVariant } from '../../remote/contract.ts'
 import type { Parts } from '../parts.ts'
 import type { Named } from '../variants.ts'
+
+/** Rows of one step, which takes some milliseconds. */
+const STEP = 1000
+
+/**
+ * Applies the changes of a list, the row that says when it was checked as the last one: a list that was renewed in part
+ * is renewed again.
+ */
+export async function applyInSteps(index: Index, changes: readonly Op[]): Promise<void> {
+  for (let at = 0; at < changes.length; at += STEP) await index.apply(changes.slice(at, at + STEP))
+}
 
 /** What changes when an upstream says at that time, in nanoseconds, that these are its names. */
 export async function namesChanges(

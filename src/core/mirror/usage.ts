@@ -109,8 +109,8 @@ export class Usage {
 
   /** Adds a manifest, where it is there, and all that it names or brings. */
   async #addManifest(together: Set<Digest>, repository: Repository, digest: Digest): Promise<void> {
-    const { index } = this.#parts
-    const pushed = await loadManifest(index, repository, digest)
+    const { documents, index } = this.#parts
+    const pushed = await loadManifest(index, documents, repository, digest)
     if (!pushed) return
     together.add(digest)
     for (const { key } of await index.page(CLAIMED, [repository, digest])) together.add(key[2] as Digest)

@@ -17,6 +17,9 @@ export interface PluginForm {
 /** A signature has a hundred and fifty characters; whatever is longer is cut, and is none. */
 const MAX_FIELD = 4096
 
+/** A form has two parts; those without a name are skipped, but each of them costs time. */
+const MAX_PARTS = 1000
+
 /**
  * Reads the form of POST /files; the file goes to `stage` while it arrives. Of a repeated field the last counts.
  * Throws `PLUGIN_TOO_LARGE` past `max` bytes in all, `BAD_REQUEST` in the words of the original; nothing stays staged then.
@@ -55,6 +58,7 @@ export async function readForm(
     else if (name !== undefined) then(async () => Promise.reject(bad('unexpected field in multipart form')))
   })
   form.on('filesLimit', () => form.destroy(bad('the form has too many files')))
+  form.on('partsLimit', () => form.destroy(bad(`the form has more than ${MAX_PARTS} parts`)))
   try {
     const fed = pipeline(limited(bodyOf(ctx), max, tooLarge), form)
     // Newer Node.js ends a pipeline that has failed only when its source has given once more.
@@ -78,7 +82,7 @@ function parserOf(ctx: Context) {
       headers: ctx.req.headers as BusboyHeaders,
       // By its name alone: curl gives the file a name or none, as the user asks.
       isPartAFile: name => name === 'file',
-      limits: { fieldSize: MAX_FIELD, files: 100, headerPairs: 100, headerSize: 16 * 1024 },
+      limits: { fieldSize: MAX_FIELD, files: 100, parts: MAX_PARTS, headerPairs: 100, headerSize: 16 * 1024 },
     })
   } catch {
     throw boundary()

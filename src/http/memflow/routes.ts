@@ -15,19 +15,24 @@ import { sendJson } from '../send-json.ts'
 import { warnOfAge } from '../stale.ts'
 import { analysisRoutes } from './analysis.ts'
 import { readForm } from './form.ts'
+import { NamesAnswers } from './names-answer.ts'
 import { pathPart } from './path.ts'
 import { parseQuery } from './query.ts'
 
 /** The REST API that memflow's own clients speak, to the byte; its texts are the original server's. */
 export function memflowApi(registry: Registry, access: Access, maxPluginSize: number): Router {
   const { freshness, here, pluginReads, plugins } = registry
+  const names = new NamesAnswers(
+    () => pluginReads.names(),
+    () => freshness.names(),
+  )
   const router = new Router({ sensitive: true, strict: true })
 
   router.get('/plugins', async ctx => {
-    const unchanged = freshness.names()
-    const { items, ...origin } = await pluginReads.names()
+    const { body, unchanged, ...origin } = await names.get()
     tellOrigin(ctx, unchanged, origin)
-    sendJson(ctx, { plugins: items })
+    ctx.set('Content-Type', 'application/json')
+    ctx.body = body
   })
 
   router.get('/plugins/:name', async ctx => {

@@ -4,7 +4,7 @@ import type { Registry } from '../../core/registry.ts'
 import { isDigest, parseDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
-import { isTag, parseTag } from '../../oci/name.ts'
+import { isTag, parseTag, type Tag } from '../../oci/name.ts'
 import { readBody } from '../body.ts'
 import { parametersOf } from '../parameters.ts'
 import { standsOn } from '../ready-answers.ts'
@@ -34,7 +34,7 @@ export function manifestHandlers({ manifests, reads, freshness }: Registry): Han
       },
       PUT: async (ctx, repository, last) => {
         const reference = parseReference(last)
-        const tags = isDigest(reference) ? parametersOf(ctx).getAll('tag').map(parseTag) : []
+        const tags = isDigest(reference) ? tagsOf(ctx) : []
         const tooLarge = () =>
           new RegistryError('MANIFEST_TOO_LARGE', { detail: { limit: MAX_MANIFEST_BYTES } })
         const body = await readBody(ctx, MAX_MANIFEST_BYTES, tooLarge)
@@ -53,6 +53,21 @@ export function manifestHandlers({ manifests, reads, freshness }: Registry): Han
       },
     },
   }
+}
+
+/** Of one push; the distribution-spec wants 10 at least, and 414 for more than are taken. */
+const MAX_TAGS = 500
+
+/** The tags beside a digest, each once. Throws `TAGS_TOO_MANY`, `TAG_INVALID`. */
+function tagsOf(ctx: Context): Tag[] {
+  const tags = parametersOf(ctx).getAll('tag')
+  if (tags.length > MAX_TAGS) {
+    throw new RegistryError('TAGS_TOO_MANY', {
+      message: `a push sets at most ${MAX_TAGS} tags, and these are ${tags.length}; push the manifest again with the others`,
+      detail: { limit: MAX_TAGS, found: tags.length },
+    })
+  }
+  return [...new Set(tags.map(parseTag))]
 }
 
 /** A colon is in every digest and in no tag. */

@@ -1,16 +1,23 @@
 import { Worker } from 'node:worker_threads'
-import { PluginError } from '../plugin/error.ts'
-import type { Examination } from '../plugin/examine.ts'
-import { type Answer, examinationIn } from './answer.ts'
 
-/** What one file may cost, and a thread's start. */
+/** What one task may cost, and a thread's start. */
 export interface Limits {
-  /** Milliseconds from the moment that the thread has the file. */
+  /** Milliseconds from the moment that the thread has the task. */
   readonly time: number
-  /** MiB of objects on the thread's heap. The file is not among them. */
+  /** MiB of objects on the thread's heap. Shared memory is not among them. */
   readonly memory: number
-  /** Milliseconds until the thread is ready for its first file. */
+  /** Milliseconds until the thread is ready for its first task. */
   readonly start: number
+}
+
+export interface ThreadOptions {
+  /** For messages: `analyzer`. */
+  readonly name: string
+  /** The module that the thread runs: it sends undefined when it is ready, then one message for each one received. */
+  readonly entry: URL
+  readonly limits: Limits
+  /** The error for a task that needs more than the limits. */
+  readonly tooCostly: (reason: string) => Error
 }
 
 /**
@@ -20,47 +27,48 @@ export interface Limits {
 const YOUNG = 8
 
 interface Waiting {
-  resolve(answer: Answer | undefined): void
+  resolve(answer: unknown): void
   reject(error: Error): void
 }
 
-/** A worker thread that examines one file at a time. When it fails one it is gone, and another one is to be started. */
-export class Thread {
+/** A worker thread with one task at a time. When a task fails it is gone, and another one is to be started. */
+export class WorkerThread {
   readonly #worker: Worker
-  readonly #limits: Limits
-  readonly #ready: Promise<Answer | undefined>
+  readonly #options: ThreadOptions
+  readonly #ready: Promise<unknown>
   #waiting: Waiting | undefined
   #ended: Error | undefined
 
-  constructor(entry: URL, limits: Limits) {
-    this.#limits = limits
+  constructor(options: ThreadOptions) {
+    const { name, entry, limits } = options
+    this.#options = options
     this.#worker = new Worker(entry, {
-      name: 'analyzer',
+      name,
       resourceLimits: { maxOldGenerationSizeMb: limits.memory, maxYoungGenerationSizeMb: YOUNG },
     })
     this.#worker.on('message', answer => this.#waiting?.resolve(answer))
     this.#worker.on('error', error => this.end(this.#meaning(error)))
-    this.#worker.on('exit', code => this.end(new Error(`the analyzer's thread ended with code ${code}`)))
-    const late = () => new Error(`the analyzer's thread did not start within ${limits.start} ms`)
+    this.#worker.on('exit', code => this.end(new Error(`the ${name}'s thread ended with code ${code}`)))
+    const late = () => new Error(`the ${name}'s thread did not start within ${limits.start} ms`)
     this.#ready = this.#message(limits.start, late)
-    // It is the first file that fails by it; without one nobody has to know.
+    // It is the first task that fails by it; without one nobody has to know.
     this.#ready.catch(() => {})
   }
 
-  /** Whether it takes another file. */
+  /** Whether it takes another task. */
   get alive(): boolean {
     return this.#ended === undefined
   }
 
-  /** Throws `PluginError` for what is no plugin, or costs more than the limits; other errors are the thread's own. */
-  async examine(file: Uint8Array): Promise<Examination> {
+  /** The thread's answer. Throws `tooCostly` for what costs more than the limits; other errors are the thread's own. */
+  async ask(task: unknown): Promise<unknown> {
     await this.#ready
-    const { time } = this.#limits
-    const answer = this.#message(time, () => tooComplex(`examining it takes more than ${time} ms`))
-    this.#worker.postMessage(file)
+    const { name, limits, tooCostly } = this.#options
+    const answer = this.#message(limits.time, () => tooCostly(`it takes more than ${limits.time} ms`))
+    this.#worker.postMessage(task)
     const received = await answer
-    if (received === undefined) throw new Error("the analyzer's thread answered out of turn")
-    return examinationIn(received)
+    if (received === undefined) throw new Error(`the ${name}'s thread answered out of turn`)
+    return received
   }
 
   /** Stops the thread, wherever it is. What it was at fails with this error. */
@@ -71,7 +79,7 @@ export class Thread {
   }
 
   /** The next message. Without one in time the thread is stopped, and `late` says why. */
-  async #message(time: number, late: () => Error): Promise<Answer | undefined> {
+  async #message(time: number, late: () => Error): Promise<unknown> {
     if (this.#ended) throw this.#ended
     // A message may have come while this thread was busy itself: it is taken before the thread is given up.
     const timer = setTimeout(() => setImmediate(() => this.#waiting === waiting && this.end(late())), time)
@@ -91,10 +99,7 @@ export class Thread {
 
   #meaning(error: Error & { code?: string }): Error {
     if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') return error
-    return tooComplex(`examining it takes more than ${this.#limits.memory} MiB of memory`)
+    const { limits, tooCostly } = this.#options
+    return tooCostly(`it takes more than ${limits.memory} MiB of memory`)
   }
-}
-
-function tooComplex(reason: string): PluginError {
-  return new PluginError('too-complex', reason)
 }
