@@ -12,6 +12,7 @@ import type { LevelIndex } from './index/level-index.ts'
 import { Clock } from './lib/clock.ts'
 import { errno } from './lib/errno.ts'
 import { every } from './lib/every.ts'
+import { spareDescriptors } from './lib/spare-descriptors.ts'
 import type { Logger } from './log.ts'
 import type { MirrorSettings } from './mirror-settings.ts'
 import { HttpMemflowUpstream } from './remote/memflow-upstream.ts'
@@ -20,6 +21,9 @@ import { type Key, loadKeys } from './signature/keys.ts'
 import { Verifier } from './signature/verifier.ts'
 import { FsBlobStore } from './store/fs-store.ts'
 import type { Damage } from './store/inspector.ts'
+
+/** Kept back from connections: for the index to be opened again, a segment of the journal, and a few pushes and pulls. */
+const SPARE_DESCRIPTORS = 24
 
 /** A registry put together, ready to be served. */
 export interface Composition {
@@ -33,6 +37,7 @@ export interface Composition {
 /** Settings to running parts; the only file that names implementations. Throws `ConfigError` for what the settings point at. */
 export async function compose(config: Config, log: Logger): Promise<Composition> {
   const { parts, keys, close } = await openParts(config, log)
+  spareDescriptors.keep(SPARE_DESCRIPTORS)
   const index = await openIndex(config, log)
   const token =
     config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
@@ -62,6 +67,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
       await Promise.all([expiring.stop(), collecting.stop(), evicting.stop(), registry.close()])
       await close()
       await index.close()
+      spareDescriptors.keep(0)
     },
   }
 }

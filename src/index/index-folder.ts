@@ -11,9 +11,10 @@ import { changesOf } from './journaled-writer.ts'
 import { isLocked, type LevelDb, openLevel, reached, reachedRow, writeLevel } from './level-db.ts'
 import { checkFiles } from './level-files.ts'
 import { LevelIndex } from './level-index.ts'
-import { liveTables } from './level-manifest.ts'
+import { levelFiles } from './level-manifest.ts'
 import { LevelReader } from './level-reader.ts'
 import { RepairedLevel } from './repaired-level.ts'
+import { removeStandby } from './standby-level.ts'
 import { mergeTruth, replayTruth } from './truth.ts'
 import { truthRows } from './truth-rows.ts'
 
@@ -60,6 +61,7 @@ export class IndexFolder {
     if (!later) await this.#check()
     // LevelDB syncs what is in its folder, not the folder's own name.
     await this.#disk.makeFolder(this.#path('index'))
+    await removeStandby(this.#path('index'))
     const index = await LevelIndex.open(this.#path('index'), await this.#journal(), report)
     if (later) index.verifyLater(report)
     return index
@@ -233,8 +235,8 @@ export class IndexFolder {
 
   /** Of the table files, in bytes; 0 where nothing tells which ones there are. */
   async #size(): Promise<number> {
-    const tables = await liveTables(this.#path('index'))
-    return [...(tables?.values() ?? [])].reduce((sum, size) => sum + size, 0)
+    const files = await levelFiles(this.#path('index'))
+    return [...(files?.tables.values() ?? [])].reduce((sum, { size }) => sum + size, 0)
   }
 
   #remove(name: string): Promise<void> {

@@ -17,27 +17,54 @@ const STEP = 32
 /** Hears of a row that is not what was written, by its encoded key. The row is left out, unless this throws. */
 type OnDamaged = (key: string) => void
 
+/** What is known of the files of the index while they are read. */
+export interface Trust {
+  /** Why nothing can be trusted any more that is read. */
+  damage?: Error | undefined
+  /** Under way while the files are being checked: what is found is right, what is not found may be damaged. Rejects where it is. */
+  checking?: Promise<void> | undefined
+}
+
 interface LevelReaderOptions {
   readonly snapshot?: Moment
   readonly onDamaged?: OnDamaged
-  readonly checking?: Promise<void> | undefined
+  readonly trust?: Trust
 }
 
 /** The rows in LevelDB as they are, or as they were when a snapshot was taken. What is damaged is `INDEX_DAMAGED`. */
 export class LevelReader implements Reader {
-  /** Why nothing can be trusted any more that is read here. */
-  protected damage: Error | undefined
-  /** Under way while the files are being checked: what is found is right, what is not found may be damaged. Rejects where it is. */
-  protected checking: Promise<void> | undefined
   readonly #db: Level<string, Value>
   readonly #options: ReturnType<typeof optionsFor>
   readonly #onDamaged: OnDamaged
+  readonly #trust: Trust
+  /** How many iterators, and snapshots, are open. */
+  #users = 0
+  #unused = () => {}
 
-  constructor(db: Level<string, Value>, { snapshot, onDamaged = refuse, checking }: LevelReaderOptions = {}) {
+  constructor(
+    db: Level<string, Value>,
+    { snapshot, onDamaged = refuse, trust = {} }: LevelReaderOptions = {},
+  ) {
     this.#db = db
     this.#options = optionsFor(snapshot)
     this.#onDamaged = onDamaged
-    this.checking = checking
+    this.#trust = trust
+  }
+
+  /** Keeps `unused` waiting until the function that it returns is called. */
+  hold(): () => void {
+    this.#users++
+    return () => {
+      if (--this.#users === 0) this.#unused()
+    }
+  }
+
+  /** Resolves when nothing reads here any more. Call it when nothing begins to read here either. */
+  unused(): Promise<void> {
+    if (this.#users === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#unused = resolve
+    })
   }
 
   async get<Key extends readonly string[], Row>(
@@ -47,8 +74,8 @@ export class LevelReader implements Reader {
     // A point read of LevelDB takes about a microsecond, handing it to another thread takes ten.
     const at = encodeKey(table.prefix, key)
     const row = this.#row(table, at)
-    if (row !== undefined || !this.checking) return row
-    await this.checking
+    if (row !== undefined || !this.#trust.checking) return row
+    await this.#trust.checking
     return this.#row(table, at)
   }
 
@@ -75,8 +102,9 @@ export class LevelReader implements Reader {
     parts: readonly string[],
     { limit = Number.POSITIVE_INFINITY, ...scan }: Page,
   ): AsyncIterable<Entry<Key, Row>[]> {
-    if (this.checking) await this.checking
+    if (this.#trust.checking) await this.#trust.checking
     const range = keyRange(table.prefix, parts, scan)
+    const release = this.hold()
     const iterator = this.#db.iterator({ ...range, ...this.#optionsOf(table), limit })
     try {
       while (true) {
@@ -85,6 +113,7 @@ export class LevelReader implements Reader {
         yield stored.map(entry => this.#entry(table, entry)).filter(entry => entry !== undefined)
       }
     } finally {
+      release()
       await iterator.close()
     }
   }
@@ -118,7 +147,7 @@ export class LevelReader implements Reader {
   }
 
   #optionsOf({ encoding }: Table<readonly string[], unknown>) {
-    if (this.damage) throw this.damage
+    if (this.#trust.damage) throw this.#trust.damage
     return this.#options[encoding]
   }
 }
