@@ -190,22 +190,24 @@ export class JournaledWriter {
       this.#standby = await spareDescriptors.lend(() => StandbyLevel.of(this.#db, this.#settled))
       await this.#rows.move(this.#standby.db)
     }
-    await this.#db.close()
-    await spareDescriptors.lend(() => reopenLevel(this.#db))
-    // Its log may have lost what was written before, too.
-    await this.#journal.replay(line => writeLevel(this.#db, changesOf(line)))
-    const { unused } = await this.#alone(async () => {
-      await writeLevel(this.#db, [...this.#owed.changes.values(), reachedRow(this.#last)])
-      this.#settled = this.#last
-      this.#owed = new Owed()
-      this.#levelFailure = undefined
-      // In an object: the next change need not wait for it.
-      return { unused: this.#rows.settle(this.#db) }
+    // In an object: the next change need not wait for it.
+    const { unused } = await spareDescriptors.lend(async () => {
+      await this.#db.close()
+      await reopenLevel(this.#db)
+      // Its log may have lost what was written before, too.
+      await this.#journal.replay(line => writeLevel(this.#db, changesOf(line)))
+      return this.#alone(async () => {
+        await writeLevel(this.#db, [...this.#owed.changes.values(), reachedRow(this.#last)])
+        this.#settled = this.#last
+        this.#owed = new Owed()
+        this.#levelFailure = undefined
+        return { unused: this.#rows.settle(this.#db) }
+      })
     })
     await unused
     const standby = this.#standby
     this.#standby = undefined
-    await standby.close().catch(this.#report)
+    await spareDescriptors.lend(() => standby.close()).catch(this.#report)
   }
 
   /** Begins a segment, once LevelDB has all that the older ones say on disk. */
