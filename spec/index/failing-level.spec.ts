@@ -1,4 +1,4 @@
-import { open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, open, readdir, rename, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { put } from '../../src/index/contract.ts'
@@ -75,6 +75,9 @@ describe('an index whose LevelDB cannot be written', () => {
 
     beforeEach(async () => {
       await start(await fresh(), 1)
+      await index.close()
+      await cp(join(root, 'index'), join(root, 'older'), { recursive: true })
+      await start(root, 1)
       for (let i = 0; i < 5; i++) expect(await add(`row ${i}`, 'before')).to.equal(WENT_WELL)
       await rename(join(root, 'index'), join(root, 'away'))
       // LevelDB has these in memory. When that is full it needs a new log, which cannot be made.
@@ -121,6 +124,37 @@ describe('an index whose LevelDB cannot be written', () => {
       await expectRecovery()
       await expectRows()
     })
+
+    for (const [what, make] of [
+      ['is away again', async () => {}],
+      ['is an empty one', () => mkdir(join(root, 'index'))],
+      [
+        'has the files of an older one',
+        () => cp(join(root, 'older'), join(root, 'index'), { recursive: true }),
+      ],
+    ] as const) {
+      it(`reads a copy until LevelDB can be opened again, if its folder ${what} when it has been closed`, async () => {
+        const scan = index.scan(NEXT, [])[Symbol.asyncIterator]()
+        await scan.next()
+        await add('row 1', 'meanwhile')
+        await rename(join(root, 'away'), join(root, 'index'))
+        await until(async () => (await readdir(root)).includes('index.standby'))
+        await rename(join(root, 'index'), join(root, 'away'))
+        await make()
+        reported.length = 0
+        // LevelDB is closed now, and cannot be opened.
+        await scan.return?.()
+        await until(() => reported.length > 0)
+        expect(await add('row 2', 'meanwhile')).to.equal(WENT_WELL)
+        await expectRows()
+        await rm(join(root, 'index'), { recursive: true, force: true })
+        await rename(join(root, 'away'), join(root, 'index'))
+        await rm(join(root, 'older'), { recursive: true })
+        await expectRecovery()
+        await expectRows()
+        await expectAllAfterRestart()
+      })
+    }
 
     it('has everything after a restart though LevelDB never took it', async () => {
       for (let i = 0; i < 10; i++) await add(`row ${i}`, 'meanwhile')
@@ -220,7 +254,7 @@ describe('an index whose LevelDB cannot be written', () => {
   it('removes what a crash has left of a copy', async () => {
     await start(await fresh())
     await index.close()
-    await writeFile(join(root, 'index.standby'), 'left')
+    await cp(join(root, 'index'), join(root, 'index.standby'), { recursive: true })
     await start(root)
     expect(await readdir(root)).not.to.include('index.standby')
     await index.close()

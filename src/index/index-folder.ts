@@ -14,7 +14,7 @@ import { LevelIndex } from './level-index.ts'
 import { levelFiles } from './level-manifest.ts'
 import { LevelReader } from './level-reader.ts'
 import { RepairedLevel } from './repaired-level.ts'
-import { removeStandby } from './standby-level.ts'
+import { removeUnusedStandby } from './standby-level.ts'
 import { mergeTruth, replayTruth } from './truth.ts'
 import { truthRows } from './truth-rows.ts'
 
@@ -61,7 +61,7 @@ export class IndexFolder {
     if (!later) await this.#check()
     // LevelDB syncs what is in its folder, not the folder's own name.
     await this.#disk.makeFolder(this.#path('index'))
-    await removeStandby(this.#path('index'))
+    await removeUnusedStandby(this.#path('index'))
     const index = await LevelIndex.open(this.#path('index'), await this.#journal(), report)
     if (later) index.verifyLater(report)
     return index
@@ -134,6 +134,7 @@ export class IndexFolder {
 
   /** Lends the index as it is, brought up to the journal: of that it needs what the index lacks, and no more. */
   async #withIndex<T>(use: (db: LevelDb) => Promise<T>): Promise<T> {
+    await removeUnusedStandby(this.#path('index'))
     await this.#check()
     const db = await openLevel(this.#path('index'))
     try {
@@ -197,6 +198,7 @@ export class IndexFolder {
 
   /** Keeps others from opening the index, where it can be opened at all. Throws where it is open elsewhere. */
   async #hold(): Promise<LevelDb | undefined> {
+    await removeUnusedStandby(this.#path('index'))
     try {
       return await openLevel(this.#path('index'), { createIfMissing: false })
     } catch (error) {

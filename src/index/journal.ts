@@ -72,10 +72,10 @@ export class Journal {
   async open(reached: number, apply: (line: JournalLine) => Promise<void>): Promise<void> {
     const [newest] = (await this.files.numbers('log')).slice(-1)
     const base = newest ?? (await this.files.numbers('snapshot')).at(-1) ?? 0
-    if (reached < base) throw indexDamaged(`the index, which lacks changes ${reached + 1} to ${base},`)
+    if (reached < base) throw lacking(reached, base)
     const end = await this.#whole(base, reached)
     this.#base = base
-    await this.replay(apply)
+    await this.replay(reached, apply)
     this.#file = await (newest === undefined
       ? this.#disk.create(end.path)
       : this.#disk.fs.open(end.path, 'r+'))
@@ -110,8 +110,9 @@ export class Journal {
     return { number, bytes: line.length }
   }
 
-  /** Hands out all lines of the newest segment again. */
-  async replay(apply: (line: JournalLine) => Promise<void>): Promise<void> {
+  /** Hands out all lines of the newest segment again. Throws if a LevelDB that has come to `reached` lacks others. */
+  async replay(reached: number, apply: (line: JournalLine) => Promise<void>): Promise<void> {
+    if (reached < this.#base) throw lacking(reached, this.#base)
     for await (const line of this.files.segment(this.#base)) if (!isHole(line)) await apply(line)
   }
 
@@ -220,4 +221,8 @@ export class Journal {
     if (number >= reached) return step.value
     throw new JournalDamaged({ file: fileName(path), byte, first: number + 1, last: reached }, reached)
   }
+}
+
+function lacking(reached: number, base: number): Error {
+  return indexDamaged(`the index, which lacks changes ${reached + 1} to ${base},`)
 }

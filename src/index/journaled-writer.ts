@@ -195,7 +195,7 @@ export class JournaledWriter {
       await this.#db.close()
       await reopenLevel(this.#db)
       // Its log may have lost what was written before, too.
-      await this.#journal.replay(line => writeLevel(this.#db, changesOf(line)))
+      await this.#journal.replay(reached(this.#db), line => writeLevel(this.#db, changesOf(line)))
       return this.#alone(async () => {
         await writeLevel(this.#db, [...this.#owed.changes.values(), reachedRow(this.#last)])
         this.#settled = this.#last

@@ -34,17 +34,16 @@ export async function openLevel(
 ): Promise<LevelDb> {
   const db = new Level<string, Value>(folder, {
     valueEncoding: 'utf8',
-    createIfMissing,
     cacheSize: CACHE,
   })
-  await reopenLevel(db as LevelDb)
+  await reopenLevel(db as LevelDb, { createIfMissing })
   return db as LevelDb
 }
 
-/** Opens it, also after it was closed. Throws as `openLevel`; then it is closed, and can be tried again. */
-export async function reopenLevel(db: LevelDb): Promise<void> {
+/** Opens one that was closed. Throws as `openLevel`; then it is closed, and can be tried again. */
+export async function reopenLevel(db: LevelDb, { createIfMissing = false } = {}): Promise<void> {
   try {
-    await db.open()
+    await db.open({ createIfMissing })
     await openTables(db)
   } catch (error) {
     await db.close()

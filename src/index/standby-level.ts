@@ -1,7 +1,7 @@
 import { copyFile, link, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errno } from '../lib/errno.ts'
-import { type LevelDb, openLevel, reached } from './level-db.ts'
+import { isLocked, type LevelDb, openLevel, reached } from './level-db.ts'
 
 /**
  * A second LevelDB of the same rows, to read from while the first one is closed and opened again. If it cannot be
@@ -37,8 +37,19 @@ export class StandbyLevel {
   }
 }
 
-/** Removes what a crash has left of a standby of the LevelDB in that folder. */
-export async function removeStandby(folder: string): Promise<void> {
+/** Removes what a crash has left of a standby of the LevelDB in that folder. Throws as `openLevel` if it is in use. */
+export async function removeUnusedStandby(folder: string): Promise<void> {
+  try {
+    const db = await openLevel(standbyFolder(folder), { createIfMissing: false })
+    await db.close()
+  } catch (error) {
+    // The process that has it open serves it, and is about to open the index again.
+    if (isLocked(error)) throw error
+  }
+  await removeStandby(folder)
+}
+
+async function removeStandby(folder: string): Promise<void> {
   await rm(standbyFolder(folder), { recursive: true, force: true })
 }
 
