@@ -1,36 +1,21 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { fixture } from '../support/fixtures.ts'
 import { type Server, startServer } from '../support/server.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { contentOf, MANIFEST, RegistryClient } from './registry-client.ts'
+import { run, SMALL_DISKS } from './small-disks.ts'
 
 const MIB = 1024 * 1024
-const DISK = 64 * MIB
 const BALLAST = 16 * MIB
 const PLUGIN = fixture('libmemflow_coredump-0.2.0.x86_64.so').bytes
 
-const run = promisify(execFile)
-
-/** Disks of a fixed size that this machine may be able to mount, as root. */
-const DISKS: Record<string, (folder: string) => Promise<unknown>> = {
-  tmpfs: folder => run('mount', ['-t', 'tmpfs', '-o', `size=${DISK}`, 'tmpfs', folder]),
-  ext4: async folder => {
-    await writeFile(`${folder}.img`, '')
-    await truncate(`${folder}.img`, DISK)
-    await run('mkfs.ext4', ['-q', '-m', '0', `${folder}.img`])
-    await run('mount', ['-o', 'loop', `${folder}.img`, folder])
-  },
-}
-
 /** A disk that is filled up under a registry that runs, and emptied again: nothing acknowledged is lost on the way. */
-for (const [disk, mount] of Object.entries(DISKS)) {
+for (const [disk, mount] of Object.entries(SMALL_DISKS)) {
   for (const [limit, minFree] of [
     ['down to MEMFLOW_MIN_FREE_SPACE', '8MiB'],
     ['to its last byte', '0'],
