@@ -14,6 +14,7 @@ import type { LevelIndex } from './index/level-index.ts'
 import { Clock } from './lib/clock.ts'
 import { errno } from './lib/errno.ts'
 import { every } from './lib/every.ts'
+import { spareDescriptors } from './lib/spare-descriptors.ts'
 import type { Logger } from './log.ts'
 import type { MirrorSettings } from './mirror-settings.ts'
 import type { Documents } from './oci/documents.ts'
@@ -27,6 +28,9 @@ import type { Damage } from './store/inspector.ts'
 /** A crash forgets the blobs that were verified since, which are then read once more. */
 const REMEMBER_EVERY_MS = 10 * 60_000
 
+/** Kept back from connections: for the index to be opened again, a segment of the journal, and a few pushes and pulls. */
+const SPARE_DESCRIPTORS = 24
+
 /** A registry put together, ready to be served. */
 export interface Composition {
   readonly app: Koa
@@ -39,6 +43,7 @@ export interface Composition {
 /** Settings to running parts; the only file that names implementations. Throws `ConfigError` for what the settings point at. */
 export async function compose(config: Config, log: Logger): Promise<Composition> {
   const { parts, keys, close } = await openParts(config, log)
+  spareDescriptors.keep(SPARE_DESCRIPTORS)
   const index = await openIndex(config, log)
   await startClock(parts.clock, index, log)
   const token =
@@ -69,6 +74,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
       await Promise.all([expiring.stop(), collecting.stop(), evicting.stop(), registry.close()])
       await close()
       await index.close()
+      spareDescriptors.keep(0)
     },
   }
 }

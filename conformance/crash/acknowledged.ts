@@ -28,11 +28,13 @@ export class Acknowledged {
 
   /** Pushes manifests with that much text in them, which need no blob of their own, until one is refused. */
   async fillIndex(registry: RegistryClient, size: number): Promise<number> {
-    const { blob } = this.#first
-    return untilRefused(() => {
-      const text = randomBytes(size / 2).toString('hex')
-      return this.#put(registry, blob, { annotations: { text } })
-    })
+    return untilRefused(() => this.pushText(registry, size))
+  }
+
+  /** Pushes one of them; the status. */
+  pushText(registry: RegistryClient, size: number): Promise<number> {
+    const text = randomBytes(size / 2).toString('hex')
+    return this.#put(registry, this.#first.blob, { annotations: { text } })
   }
 
   /** Pushes an artifact of a blob of that size; the status of what was refused, or 201. */

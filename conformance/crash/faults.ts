@@ -12,6 +12,7 @@ const writes: Fault['befalls'] = (call, [, flags]) =>
   /^(?:writev|writeFile|truncate|datasync|rename|mkdir|utimes) /.test(call) ||
   (call.startsWith('open ') && String(flags).startsWith('w'))
 const syncsFolder: Fault['befalls'] = call => call.startsWith('sync ')
+const opens: Fault['befalls'] = call => /^(?:open|readdir|readFile) /.test(call)
 const any: Fault['befalls'] = () => true
 
 const FAULTS: readonly Fault[] = [
@@ -25,6 +26,14 @@ const FAULTS: readonly Fault[] = [
     halfWrites: true,
   },
   { name: 'ENOSPC at the sync of a folder', code: 'ENOSPC', befalls: syncsFolder },
+  // At a sync it means that the disk has failed, not that an operator has remounted it.
+  {
+    name: 'EROFS',
+    code: 'EROFS',
+    befalls: (call, args) => writes(call, args) && !call.startsWith('datasync'),
+  },
+  { name: 'EMFILE', code: 'EMFILE', befalls: opens },
+  { name: 'EMFILE that stays', code: 'EMFILE', befalls: opens, lasting: true },
   { name: 'EIO', code: 'EIO', befalls: any },
   { name: 'EIO that stays', code: 'EIO', befalls: any, lasting: true },
 ]

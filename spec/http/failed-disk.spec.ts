@@ -14,7 +14,7 @@ import { storages } from '../support/storage.ts'
 describe('http: a disk that fails', () => {
   const fresh = storages()
 
-  it('a sync that fails -> 503 for writes, health and readiness, with the reason; reads go on', async () => {
+  it('a sync that fails -> 503 for writes and readiness, with the reason; reads and health go on', async () => {
     const root = await fresh()
     const faulty = new FaultyFs(root)
     const store = await FsBlobStore.open(root, { fs: faulty.fs })
@@ -32,15 +32,19 @@ describe('http: a disk that fails', () => {
     try {
       expect(await ask(server.url, 'GET', '/ready')).to.include({ status: 200, text: '"Ok"' })
       faulty.fail('datasync', 'EIO')
-      const reason = 'the storage failed (EIO); the registry takes no writes until it is repaired'
-      expect((await begin()).text).to.include(reason)
+      const reason =
+        /the storage failed \(EIO\) at 20\S+; the registry takes no writes until the disk is repaired and the registry started again/
+      expect((await begin()).text).to.match(reason)
       faulty.heal()
       expect((await begin()).status).to.equal(503)
       const ready = await ask(server.url, 'GET', '/ready')
-      expect(ready).to.include({ status: 503, text: reason })
+      expect(ready.status).to.equal(503)
+      expect(ready.text)
+        .to.match(reason)
+        .and.match(/^blobs: /)
       expect(ready.headers['content-type']).to.equal('text/plain; charset=utf-8')
       const health = await ask(server.url, 'GET', '/health')
-      expect(health).to.include({ status: 503, text: '{"Error":"database unhealthy"}' })
+      expect(health).to.include({ status: 200, text: '"Ok"' })
       expect((await ask(server.url, 'GET', `/v2/a/blobs/${digest}`)).text).to.equal('abc')
     } finally {
       await server.close()
@@ -57,7 +61,7 @@ describe('http: a disk that fails', () => {
       const ill = await registry().ask('GET', '/ready')
       await rename(away, here)
       expect(ill.status).to.equal(503)
-      expect(ill.text).to.match(/^the storage failed \(ENOENT\)/)
+      expect(ill.text).to.match(/^blobs: the storage failed \(ENOENT\)/)
       const well = await registry().ask('GET', '/ready')
       expect(well).to.include({ status: 200, text: '"Ok"' })
       expect(well.headers['content-type']).to.equal('application/json')

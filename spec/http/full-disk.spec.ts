@@ -51,13 +51,17 @@ describe('a disk with less free than shall stay free', () => {
     )
   })
 
-  it('reads, deletes and health -> as ever', async () => {
+  it('reads, deletes and health -> as ever, and not ready', async () => {
     expect((await registry.ask('GET', '/v2/a/manifests/v1')).status).to.equal(200)
     expect((await registry.ask('GET', `/v2/a/blobs/${digestOf('content')}`)).text).to.equal('content')
     expect((await registry.write('GET', session)).headers.range).to.equal('0-0')
     expect((await registry.write('DELETE', `/v2/a/blobs/${digestOf('unused')}`)).status).to.equal(202)
     expect((await registry.write('DELETE', '/v2/a/manifests/v1')).status).to.equal(202)
     expect((await registry.ask('GET', '/health')).status).to.equal(200)
-    expect((await registry.ask('GET', '/ready')).text).to.equal('"Ok"')
+    const ready = await registry.ask('GET', '/ready')
+    expect(ready.status).to.equal(503)
+    expect(ready.text).to.match(
+      /^blobs: the storage of this registry is full; .* \(since 20\d\d-\d\d-\d\dT\S+\)$/,
+    )
   })
 })

@@ -6,8 +6,8 @@ import { serving } from '../support/server.ts'
 describe('http/ops', () => {
   const registry = serving()
 
-  it('GET /health -> 200 "Ok"; 503 while the storage is not there', async () => {
-    const [here, away] = ['uploads', 'away'].map(name => join(registry().storage, name)) as [string, string]
+  it('GET /health -> 200 "Ok"; 503 while blobs cannot be read', async () => {
+    const [here, away] = ['blobs', 'away'].map(name => join(registry().storage, name)) as [string, string]
     await rename(here, away)
     const ill = await registry().ask('GET', '/health')
     await rename(away, here)
@@ -18,6 +18,14 @@ describe('http/ops', () => {
     expect(well.status).to.equal(200)
     expect(well.text).to.equal('"Ok"')
     expect(well.headers).to.include({ 'content-type': 'application/json', 'content-length': '4' })
+  })
+
+  it('GET /health -> 200 while nothing can be uploaded: what is here can be read', async () => {
+    const [here, away] = ['uploads', 'away'].map(name => join(registry().storage, name)) as [string, string]
+    await rename(here, away)
+    const health = await registry().ask('GET', '/health')
+    await rename(away, here)
+    expect(health).to.include({ status: 200, text: '"Ok"' })
   })
 
   it('GET /health with wrong credentials -> 200: it is for nobody in particular', async () => {

@@ -171,7 +171,7 @@ describe('Journal', () => {
     expect(await names(folder)).to.deep.equal(['000000000002.log', '000000000002.snapshot'])
     expect(await names(attic)).to.deep.equal(['000000000000.log'])
     const again = await opened(folder, new DurableDisk(), 2)
-    expect(await again.journal.append(entries(3))).to.equal(3)
+    expect((await again.journal.append(entries(3))).number).to.equal(3)
     await again.journal.close()
   })
 

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { put } from '../../src/index/contract.ts'
 import { checkFiles, damagedFiles } from '../../src/index/level-files.ts'
 import { LevelIndex } from '../../src/index/level-index.ts'
-import { liveTables } from '../../src/index/level-manifest.ts'
+import { levelFiles } from '../../src/index/level-manifest.ts'
 import { isWholeTable } from '../../src/index/level-table.ts'
 import { BYTES, NEXT, PAIRS } from '../contracts/index.ts'
 import { refusal } from '../support/refusal.ts'
@@ -43,7 +43,7 @@ describe('the files of LevelDB', () => {
 
   it('are whole as LevelDB has written them', async () => {
     expect((await tables()).length).to.be.above(1)
-    expect((await liveTables(folder))?.size).to.equal((await tables()).length)
+    expect((await levelFiles(folder))?.tables.size).to.equal((await tables()).length)
     expect(await damaged()).to.deep.equal([])
     await checkFiles(folder)
   })

@@ -2,7 +2,7 @@ import { relative } from 'node:path'
 import { type Fs, fileSystem } from '../../src/lib/file-system.ts'
 import type { OpenFile } from '../../src/lib/open-file.ts'
 
-export type Code = 'EINVAL' | 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS'
+export type Code = 'EINVAL' | 'EMFILE' | 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS'
 
 /** Has a code for a call that is to fail, also by what was given to it. */
 type Chooser = (call: string, args: readonly unknown[]) => Code | undefined

@@ -72,6 +72,8 @@ export class MemoryStore implements BlobStore {
 
   async admit(): Promise<void> {}
 
+  async checkReads(): Promise<void> {}
+
   async check(): Promise<void> {}
 
   async #publish(id: string, bytes: Buffer): Promise<BlobInfo> {

@@ -1,3 +1,4 @@
+import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
 import { type BackupRow, backupRows } from './backup/backup-rows.ts'
 import { Blobs } from './blobs.ts'
@@ -65,9 +66,30 @@ export class Registry {
     return backupRows(this.#parts.index, this.#parts.documents, repositories)
   }
 
-  /** Rejects, saying why, where storage or index do not work. */
+  /** Rejects, saying why, if blobs or index cannot be read. */
+  async checkReads(): Promise<void> {
+    await Promise.all([this.#parts.store.checkReads(), this.#parts.index.checkReads()])
+  }
+
+  /** Rejects, saying why, if blobs or index cannot be read or written. */
   async check(): Promise<void> {
     await Promise.all([this.#parts.store.check(), this.#parts.index.check()])
+  }
+
+  /** Which parts cannot be read or written, and why; one line each. */
+  async troubles(): Promise<string[]> {
+    const { store, index } = this.#parts
+    const lines = await Promise.all(
+      Object.entries({ blobs: store, index }).map(([name, part]) =>
+        Promise.all([part.checkReads(), part.check()]).then(
+          () => [],
+          error => [
+            `${name}: ${error instanceof RegistryError ? error.message : 'does not work; see the log'}`,
+          ],
+        ),
+      ),
+    )
+    return lines.flat()
   }
 
   /** Ends the connections to upstreams; transfers under way are given up. */

@@ -1,7 +1,8 @@
 import type { Context, Next } from 'koa'
-import { errno } from '../lib/errno.ts'
+import { errno, isOutOfDescriptors } from '../lib/errno.ts'
 import type { Logger } from '../log.ts'
 import { RegistryError } from '../oci/errors.ts'
+import { storageError } from '../oci/storage-error.ts'
 import { endWhileReceiving } from './linger.ts'
 
 /** Renders every error once: the spec's JSON under /v2/, one line of text elsewhere. */
@@ -44,6 +45,9 @@ function known(error: unknown, ctx: Context, log: Logger): RegistryError {
 
 /** What Node's parser stumbles over in a body is the client's fault, all else is ours. */
 function unexpected(cause: unknown): RegistryError {
+  // No file could be opened, whatever for: the client may come back.
+  const meaning = isOutOfDescriptors(cause) ? storageError(cause) : undefined
+  if (meaning instanceof RegistryError) return meaning
   if (!errno(cause)?.startsWith('HPE_')) return new RegistryError('INTERNAL', { cause })
   return new RegistryError('BAD_REQUEST', { message: 'the body of the request is not HTTP/1.1' })
 }

@@ -1,6 +1,5 @@
 import Router from '@koa/router'
 import type { Registry } from '../core/registry.ts'
-import { RegistryError } from '../oci/errors.ts'
 import type { Access } from './access.ts'
 import { sendJson } from './send-json.ts'
 
@@ -8,9 +7,10 @@ import { sendJson } from './send-json.ts'
 export function opsApi(registry: Registry, access: Access): Router {
   const router = new Router({ sensitive: true, strict: true })
 
+  /** Whether to restart it: 200 as long as what is here can be read, also if nothing can be written. */
   router.get('/health', async ctx => {
     try {
-      await registry.check()
+      await registry.checkReads()
       sendJson(ctx, 'Ok')
     } catch {
       ctx.status = 503
@@ -18,16 +18,16 @@ export function opsApi(registry: Registry, access: Access): Router {
     }
   })
 
-  /** For what sends requests here: whether all kinds of them are answered, and why not. */
+  /** Whether to send requests here: 200 if they are read and written, else which part fails, why, and since when. */
   router.get('/ready', async ctx => {
-    try {
-      await registry.check()
+    const troubles = await registry.troubles()
+    if (troubles.length === 0) {
       sendJson(ctx, 'Ok')
-    } catch (error) {
-      ctx.status = 503
-      ctx.set('Content-Type', 'text/plain; charset=utf-8')
-      ctx.body = error instanceof RegistryError ? error.message : 'the index does not work'
+      return
     }
+    ctx.status = 503
+    ctx.set('Content-Type', 'text/plain; charset=utf-8')
+    ctx.body = troubles.join('\n')
   })
 
   /** Docker's token flow, see Access. */

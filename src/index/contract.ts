@@ -89,7 +89,9 @@ export interface Index extends Reader {
   watch(...rows: readonly Rows[]): Unchanged
   /** Reads all that is stored. Throws `INDEX_DAMAGED`, and then at every read: what is missing cannot be told from what is not there. */
   verify(): Promise<void>
-  /** Rejects where the index does not work. */
+  /** Rejects, saying why, if rows cannot be read. */
+  checkReads(): Promise<void>
+  /** Rejects, saying why and since when, if changes are refused at the moment. */
   check(): Promise<void>
   close(): Promise<void>
 }

@@ -11,9 +11,10 @@ import { changesOf } from './journaled-writer.ts'
 import { isLocked, type LevelDb, openLevel, reached, reachedRow, writeLevel } from './level-db.ts'
 import { checkFiles } from './level-files.ts'
 import { LevelIndex } from './level-index.ts'
-import { liveTables } from './level-manifest.ts'
+import { levelFiles } from './level-manifest.ts'
 import { LevelReader } from './level-reader.ts'
 import { RepairedLevel } from './repaired-level.ts'
+import { removeUnusedStandby } from './standby-level.ts'
 import { mergeTruth, replayTruth } from './truth.ts'
 import { truthRows } from './truth-rows.ts'
 
@@ -60,6 +61,7 @@ export class IndexFolder {
     if (!later) await this.#check()
     // LevelDB syncs what is in its folder, not the folder's own name.
     await this.#disk.makeFolder(this.#path('index'))
+    await removeUnusedStandby(this.#path('index'))
     const index = await LevelIndex.open(this.#path('index'), await this.#journal(), report)
     if (later) index.verifyLater(report)
     return index
@@ -132,6 +134,7 @@ export class IndexFolder {
 
   /** Lends the index as it is, brought up to the journal: of that it needs what the index lacks, and no more. */
   async #withIndex<T>(use: (db: LevelDb) => Promise<T>): Promise<T> {
+    await removeUnusedStandby(this.#path('index'))
     await this.#check()
     const db = await openLevel(this.#path('index'))
     try {
@@ -195,6 +198,7 @@ export class IndexFolder {
 
   /** Keeps others from opening the index, where it can be opened at all. Throws where it is open elsewhere. */
   async #hold(): Promise<LevelDb | undefined> {
+    await removeUnusedStandby(this.#path('index'))
     try {
       return await openLevel(this.#path('index'), { createIfMissing: false })
     } catch (error) {
@@ -233,8 +237,8 @@ export class IndexFolder {
 
   /** Of the table files, in bytes; 0 where nothing tells which ones there are. */
   async #size(): Promise<number> {
-    const tables = await liveTables(this.#path('index'))
-    return [...(tables?.values() ?? [])].reduce((sum, size) => sum + size, 0)
+    const files = await levelFiles(this.#path('index'))
+    return [...(files?.tables.values() ?? [])].reduce((sum, { size }) => sum + size, 0)
   }
 
   #remove(name: string): Promise<void> {

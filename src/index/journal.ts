@@ -1,7 +1,8 @@
 import { basename, join } from 'node:path'
 import type { OpenFile } from '../lib/open-file.ts'
 import { writeAll } from '../lib/write-all.ts'
-import { type DurableDisk, writeError } from '../store/durable.ts'
+import { storageError } from '../oci/storage-error.ts'
+import type { DurableDisk } from '../store/durable.ts'
 import { indexDamaged, JournalDamaged } from './damage.ts'
 import { type End, fileName, isHole, JournalFiles } from './journal-files.ts'
 import { encodeInTurns, encodeLine, type JournalEntry, type JournalLine } from './journal-line.ts'
@@ -13,6 +14,9 @@ export interface JournalLimits {
   /** Less than this in segments is not worth a snapshot. */
   readonly snapshot: number
 }
+
+/** Bytes that are written to see whether a change could be. */
+const PROBE = 16 * 1024
 
 const LIMITS: JournalLimits = { segment: 8 * 1024 * 1024, snapshot: 64 * 1024 * 1024 }
 
@@ -68,13 +72,13 @@ export class Journal {
   async open(reached: number, apply: (line: JournalLine) => Promise<void>): Promise<void> {
     const [newest] = (await this.files.numbers('log')).slice(-1)
     const base = newest ?? (await this.files.numbers('snapshot')).at(-1) ?? 0
-    if (reached < base) throw indexDamaged(`the index, which lacks changes ${reached + 1} to ${base},`)
+    if (reached < base) throw lacking(reached, base)
     const end = await this.#whole(base, reached)
-    for await (const line of this.files.segment(base)) if (!isHole(line)) await apply(line)
+    this.#base = base
+    await this.replay(reached, apply)
     this.#file = await (newest === undefined
       ? this.#disk.create(end.path)
       : this.#disk.fs.open(end.path, 'r+'))
-    this.#base = base
     this.#last = end.number
     this.#size = end.byte
     this.#torn = true
@@ -82,10 +86,10 @@ export class Journal {
   }
 
   /**
-   * Adds the changes of one commit; durable when it resolves, with its number.
+   * Adds the changes of one commit; durable when it resolves, with its number and its size in bytes.
    * Throws `STORAGE_FULL`, `READ_ONLY`; then nothing of them stays.
    */
-  async append(entries: readonly JournalEntry[]): Promise<number> {
+  async append(entries: readonly JournalEntry[]): Promise<{ number: number; bytes: number }> {
     this.#disk.assertWritable()
     const file = this.#open()
     const number = this.#last + 1
@@ -100,11 +104,34 @@ export class Journal {
     } catch (error) {
       // Taken back at once, so that a kill leaves nothing of it; the next line, or the next segment, makes sure.
       await file.truncate(this.#size).catch(() => {})
-      throw writeError(error)
+      throw storageError(error)
     }
     this.#size = end
     this.#last = number
-    return number
+    return { number, bytes: line.length }
+  }
+
+  /** Hands out all lines of the newest segment again. Throws if a LevelDB that has come to `reached` lacks others. */
+  async replay(reached: number, apply: (line: JournalLine) => Promise<void>): Promise<void> {
+    if (reached < this.#base) throw lacking(reached, this.#base)
+    for await (const line of this.files.segment(this.#base)) if (!isHole(line)) await apply(line)
+  }
+
+  /** Writes as much as a small change, and takes it back. Throws as `append` would. Not while that is under way. */
+  async probe(): Promise<void> {
+    this.#disk.assertWritable()
+    const file = this.#open()
+    try {
+      await this.#mend(file)
+      this.#torn = true
+      // Without a line feed: the torn end of a line if the process ends here.
+      await writeAll(file, [Buffer.alloc(PROBE)], this.#size)
+      await this.#disk.datasync(file)
+      await this.#mend(file)
+    } catch (error) {
+      await file.truncate(this.#size).catch(() => {})
+      throw storageError(error)
+    }
   }
 
   /** Begins the next segment, and answers its number. All that the older ones say must be on disk in LevelDB. */
@@ -195,4 +222,8 @@ export class Journal {
     if (number >= reached) return step.value
     throw new JournalDamaged({ file: fileName(path), byte, first: number + 1, last: reached }, reached)
   }
+}
+
+function lacking(reached: number, base: number): Error {
+  return indexDamaged(`the index, which lacks changes ${reached + 1} to ${base},`)
 }

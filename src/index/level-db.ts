@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import { Level } from 'level'
 import { errno } from '../lib/errno.ts'
 import { indexDamaged } from './damage.ts'
+import { levelFiles } from './level-manifest.ts'
 
 export type Value = string | Uint8Array
 /** What `level` is on Node.js; its types leave out what browsers lack. */
@@ -20,6 +21,9 @@ export type Change =
     }
   | { readonly type: 'del'; readonly key: string }
 
+/** Behind every key there is. */
+const END = '\u{10ffff}'
+
 /** In bytes. Tables are mapped into memory and cached by the system already; more here is no faster. */
 const CACHE = 2 * 2 ** 20
 
@@ -30,19 +34,54 @@ export async function openLevel(
 ): Promise<LevelDb> {
   const db = new Level<string, Value>(folder, {
     valueEncoding: 'utf8',
-    createIfMissing,
     cacheSize: CACHE,
   })
+  await reopenLevel(db as LevelDb, { createIfMissing })
+  return db as LevelDb
+}
+
+/** Opens one that was closed. Throws as `openLevel`; then it is closed, and can be tried again. */
+export async function reopenLevel(db: LevelDb, { createIfMissing = false } = {}): Promise<void> {
   try {
-    await db.open()
-    return db as LevelDb
+    await db.open({ createIfMissing })
+    await openTables(db)
   } catch (error) {
+    await db.close()
     // What is missing is told as an error of the system.
     const { cause } = error as Error
     if (/^(?:Corruption|NotFound)|No such file/.test(`${(cause as Error | undefined)?.message}`))
       throw indexDamaged('the index', cause)
     throw error
   }
+}
+
+/**
+ * Has LevelDB open all tables that it has, which it then keeps mapped into memory: reads need no descriptor later.
+ * Without one an iterator passes over the rows of a table that is not open, and says so only at its end, if at all.
+ */
+async function openTables(db: LevelDb): Promise<void> {
+  const files = await levelFiles(db.location)
+  for (const { first } of files?.tables.values() ?? []) {
+    // To the end of its range, because only then it reports errors.
+    const iterator = db.iterator({ gte: first, lte: first })
+    try {
+      await iterator.nextv(2)
+    } finally {
+      await iterator.close()
+    }
+  }
+}
+
+/**
+ * Writes all rows to tables, and syncs these. Compacting any range does, an empty one too. LevelDB reports no failure
+ * of it, so what it has noted in its MANIFEST tells. Throws if it has not done it.
+ */
+export async function flushLevel(db: LevelDb): Promise<void> {
+  const log = (await levelFiles(db.location))?.log
+  await db.compactRange(END, END)
+  const files = await levelFiles(db.location)
+  if (log === undefined || files === undefined || files.log <= log)
+    throw new Error('LevelDB could not write its rows to a table')
 }
 
 /** Makes a LevelDB again of the files in that folder that can be read; other ones go into `lost` in it. */

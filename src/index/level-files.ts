@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { orAbsent } from '../lib/errno.ts'
 import { indexDamaged } from './damage.ts'
-import { liveTables } from './level-manifest.ts'
+import { levelFiles } from './level-manifest.ts'
 import { isWholeTable } from './level-table.ts'
 
 /**
@@ -17,9 +17,9 @@ export async function checkFiles(folder: string): Promise<void> {
 
 /** The same, telling of all that are damaged. */
 export async function* damagedFiles(folder: string): AsyncIterable<string> {
-  const live = await liveTables(folder)
+  const live = await levelFiles(folder)
   if (!live) yield 'index/MANIFEST'
-  for (const [number, size] of live ?? []) {
+  for (const [number, { size }] of live?.tables ?? []) {
     const name = `${number.toString().padStart(6, '0')}.ldb`
     const table = await orAbsent(readFile(join(folder, name)))
     // Compacted away since; where it should be there LevelDB itself refuses to open.

@@ -1,29 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Level } from 'level'
 import { KeyedLock } from '../lib/keyed-lock.ts'
 import { RegistryError } from '../oci/errors.ts'
-import type { Index, Op, Reader, Rows, Snapshot, Unchanged } from './contract.ts'
+import { storageError } from '../oci/storage-error.ts'
+import type { Entry, Index, Op, Page, Reader, Rows, Scan, Snapshot, Table, Unchanged } from './contract.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Journal } from './journal.ts'
 import { JournaledWriter } from './journaled-writer.ts'
 import { encodeKey } from './keys.ts'
 import { type Change, type LevelDb, openLevel, type Value, writeLevel } from './level-db.ts'
 import { checkFiles } from './level-files.ts'
-import { encodingOf, LevelReader } from './level-reader.ts'
+import { encodingOf } from './level-reader.ts'
 import { Ops } from './ops.ts'
 import { Overlay } from './overlay.ts'
+import { ServedRows } from './served-rows.ts'
 import { Stamps } from './stamps.ts'
+
+/** Until a file that could not be read is looked at again, in milliseconds. */
+const VERIFY_AGAIN_MS = 1000
 
 /** Makes changes durable, all or nothing. One call at a time. */
 interface Writer {
-  write(changes: readonly Change[]): Promise<void>
-  /** Throws `READ_ONLY` where it can take nothing any more. */
+  /** The same changes in both forms. When it resolves they are read. */
+  write(changes: readonly Change[], ops: readonly Op[]): Promise<void>
+  /** Throws, saying why, if it takes no changes at the moment. */
   check(): void
   close(): Promise<void>
 }
 
 /** The index in LevelDB. */
-export class LevelIndex extends LevelReader implements Index {
+export class LevelIndex implements Index {
   readonly #db: Level<string, Value>
+  readonly #rows: ServedRows
   readonly #writer: Writer
   readonly #locks = new KeyedLock()
   readonly #commits: GroupCommit<Op>
@@ -33,6 +41,7 @@ export class LevelIndex extends LevelReader implements Index {
   #failures = 0
   #failure: unknown
   readonly #stamps = new Stamps()
+  readonly #closing = new AbortController()
 
   /** Without a writer the database syncs every batch itself. */
   constructor(
@@ -42,9 +51,10 @@ export class LevelIndex extends LevelReader implements Index {
       check: () => {},
       close: () => db.close(),
     },
+    rows = new ServedRows(db),
   ) {
-    super(db)
     this.#db = db
+    this.#rows = rows
     this.#writer = writer
     this.#commits = new GroupCommit(
       ops => this.#commit(ops),
@@ -68,7 +78,8 @@ export class LevelIndex extends LevelReader implements Index {
     const db = await openLevel(folder)
     if (!journal) return new LevelIndex(db)
     try {
-      return new LevelIndex(db, await JournaledWriter.open(db, journal, report))
+      const rows = new ServedRows(db)
+      return new LevelIndex(db, await JournaledWriter.open(db, journal, rows, report), rows)
     } catch (error) {
       await journal.close()
       await db.close()
@@ -76,11 +87,35 @@ export class LevelIndex extends LevelReader implements Index {
     }
   }
 
+  get<Key extends readonly string[], Row>(table: Table<Key, Row>, ...key: Key): Promise<Row | undefined> {
+    return this.#rows.reader.get(table, ...key)
+  }
+
+  getMany<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    keys: readonly Readonly<Key>[],
+  ): Promise<(Row | undefined)[]> {
+    return this.#rows.reader.getMany(table, keys)
+  }
+
+  page<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    page?: Page,
+  ): Promise<Entry<Key, Row>[]> {
+    return this.#rows.reader.page(table, parts, page)
+  }
+
+  scan<Key extends readonly string[], Row>(
+    table: Table<Key, Row>,
+    parts: readonly string[],
+    options?: Scan,
+  ): AsyncIterable<Entry<Key, Row>> {
+    return this.#rows.reader.scan(table, parts, options)
+  }
+
   snapshot(): Snapshot {
-    const snapshot = this.#db.snapshot()
-    return Object.assign(new LevelReader(this.#db, { snapshot, checking: this.checking }), {
-      close: () => snapshot.close(),
-    })
+    return this.#rows.snapshot()
   }
 
   get failures(): number {
@@ -111,52 +146,69 @@ export class LevelIndex extends LevelReader implements Index {
     return this.#stamps.watch(rows)
   }
 
-  /** Checks the files while it is served already; what is not found waits for it. `report` hears of damage. */
+  /** Checks the files while it is served already; what is not found waits for it. `report` is called with damage. */
   verifyLater(report: (error: unknown) => void): void {
-    this.checking = this.verify().then(
+    const { trust } = this.#rows
+    trust.checking = this.#verified(report).then(
       () => {
-        this.checking = undefined
+        trust.checking = undefined
       },
       error => {
-        // Nor can be trusted what could not be looked at.
-        this.damage = error
         report(error)
         throw error
       },
     )
-    this.checking.catch(() => {})
+    trust.checking.catch(() => {})
+  }
+
+  /** A file that cannot be read for now is looked at again: nothing is known of it. */
+  async #verified(report: (error: unknown) => void): Promise<void> {
+    for (let told = false; ; told = true) {
+      try {
+        await this.verify()
+        return
+      } catch (error) {
+        if (this.#closing.signal.aborted || this.#rows.trust.damage) throw error
+        if (!told) report(error)
+      }
+      await sleep(VERIFY_AGAIN_MS, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {})
+    }
   }
 
   async verify(): Promise<void> {
     await checkFiles((this.#db as LevelDb).location).catch(error => {
-      if (error instanceof RegistryError) this.damage = error
+      if (error instanceof RegistryError) this.#rows.trust.damage = error
       throw error
     })
   }
 
+  async checkReads(): Promise<void> {
+    const { trust, db } = this.#rows
+    if (trust.damage) throw trust.damage
+    if (db.status !== 'open') throw new Error(`the index is ${db.status}`)
+    db.getSync('check')
+  }
+
   async check(): Promise<void> {
-    if (this.damage) throw this.damage
-    if (this.#db.status !== 'open') throw new Error(`the index is ${this.#db.status}`)
-    this.#db.getSync('check')
+    await this.checkReads()
     this.#writer.check()
   }
 
   async close(): Promise<void> {
-    await this.checking?.catch(() => {})
+    this.#closing.abort()
+    await this.#rows.trust.checking?.catch(() => {})
     await this.#writer.close()
   }
 
-  /** What fails may be half done, and is through with the next one that does not. */
+  /** What fails leaves no trace: the rows are as before. */
   async #commit(ops: Op[]): Promise<void> {
     this.#stamps.begin(ops)
     try {
-      await this.#writer.write(ops.map(changeOf))
+      await this.#writer.write(ops.map(changeOf), ops)
+    } catch (error) {
+      throw storageError(error)
+    } finally {
       this.#stamps.end()
-    } catch (cause) {
-      // LevelDB tells the errors of the system in words.
-      const words = `${cause} ${(cause as Error).cause}`
-      if (!/no space left|disk quota/i.test(words)) throw cause
-      throw new RegistryError('STORAGE_FULL', { cause })
     }
   }
 }

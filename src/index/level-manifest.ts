@@ -9,20 +9,47 @@ const BLOCK = 32_768
 const HEADER = 7
 const WHOLE = 1
 const LAST = 4
+/** Bytes behind each key in a table: the number of its change. */
+const SEQUENCE = 8
 
-/** The table files that the LevelDB in that folder is made of now: their numbers and sizes in bytes. Undefined where nothing tells. */
-export async function liveTables(folder: string): Promise<Map<number, number> | undefined> {
-  const current = await orAbsent(readFile(join(folder, 'CURRENT'), 'latin1'))
-  const [, name] = /^(MANIFEST-\d+)\n$/.exec(current ?? '') ?? []
-  const edits = name && (await orAbsent(readFile(join(folder, name))))
+export interface LevelFiles {
+  /** The table files that LevelDB is made of now, by number. */
+  readonly tables: ReadonlyMap<number, Table>
+  /** Number of the oldest log whose rows are not all in tables. */
+  readonly log: number
+}
+
+export interface Table {
+  /** In bytes. */
+  readonly size: number
+  /** Its first key. */
+  readonly first: string
+}
+
+/** What the MANIFEST in that folder of LevelDB says. Undefined if there is none, or none that can be understood. */
+export async function levelFiles(folder: string): Promise<LevelFiles | undefined> {
+  const edits = await manifest(folder)
   if (!edits) return undefined
-  const live = new Map<number, number>()
+  const files = { tables: new Map<number, Table>(), log: 0 }
   try {
-    for (const edit of records(edits)) applyEdit(live, new Varints(edit))
-    return live
+    for (const edit of records(edits)) applyEdit(files, new Varints(edit))
+    return files
   } catch (error) {
     if (error instanceof RangeError) return undefined
     throw error
+  }
+}
+
+/** The file that CURRENT names. LevelDB may write a new one and remove that at any time. */
+async function manifest(folder: string): Promise<Buffer | undefined> {
+  let missed: string | undefined
+  while (true) {
+    const current = await orAbsent(readFile(join(folder, 'CURRENT'), 'latin1'))
+    const [, name] = /^(MANIFEST-\d+)\n$/.exec(current ?? '') ?? []
+    if (!name || name === missed) return undefined
+    const edits = await orAbsent(readFile(join(folder, name)))
+    if (edits) return edits
+    missed = name
   }
 }
 
@@ -46,23 +73,24 @@ function* records(file: Buffer): Iterable<Buffer> {
   }
 }
 
-/** VersionEdit::DecodeFrom of LevelDB's version_edit.cc, as far as it is about table files. */
-function applyEdit(live: Map<number, number>, edit: Varints): void {
+/** VersionEdit::DecodeFrom of LevelDB's version_edit.cc, as far as it is about table files and the log. */
+function applyEdit(files: { tables: Map<number, Table>; log: number }, edit: Varints): void {
   const pass = () => edit.take(edit.number())
   while (!edit.done) {
     const tag = edit.number()
     if (tag === 1) pass()
-    else if (tag === 2 || tag === 3 || tag === 4 || tag === 9) edit.number()
+    else if (tag === 2) files.log = edit.number()
+    else if (tag === 3 || tag === 4 || tag === 9) edit.number()
     else if (tag === 5) {
       edit.number()
       pass()
     } else if (tag === 6) {
       edit.number()
-      live.delete(edit.number())
+      files.tables.delete(edit.number())
     } else if (tag === 7) {
       edit.number()
-      live.set(edit.number(), edit.number())
-      pass()
+      const [number, size, first] = [edit.number(), edit.number(), pass()]
+      files.tables.set(number, { size, first: first.subarray(0, -SEQUENCE).toString() })
       pass()
     } else throw new RangeError(`an edit of an unknown kind: ${tag}`)
   }

@@ -23,27 +23,54 @@ const READ_AT_ONCE = 256
 /** Hears of a row that is not what was written, by its encoded key. The row is left out, unless this throws. */
 type OnDamaged = (key: string) => void
 
+/** What is known of the files of the index while they are read. */
+export interface Trust {
+  /** Why nothing can be trusted any more that is read. */
+  damage?: Error | undefined
+  /** Under way while the files are being checked: what is found is right, what is not found may be damaged. Rejects where it is. */
+  checking?: Promise<void> | undefined
+}
+
 interface LevelReaderOptions {
   readonly snapshot?: Moment
   readonly onDamaged?: OnDamaged
-  readonly checking?: Promise<void> | undefined
+  readonly trust?: Trust
 }
 
 /** The rows in LevelDB as they are, or as they were when a snapshot was taken. What is damaged is `INDEX_DAMAGED`. */
 export class LevelReader implements Reader {
-  /** Why nothing can be trusted any more that is read here. */
-  protected damage: Error | undefined
-  /** Under way while the files are being checked: what is found is right, what is not found may be damaged. Rejects where it is. */
-  protected checking: Promise<void> | undefined
   readonly #db: Level<string, Value>
   readonly #options: ReturnType<typeof optionsFor>
   readonly #onDamaged: OnDamaged
+  readonly #trust: Trust
+  /** How many iterators, and snapshots, are open. */
+  #users = 0
+  #unused = () => {}
 
-  constructor(db: Level<string, Value>, { snapshot, onDamaged = refuse, checking }: LevelReaderOptions = {}) {
+  constructor(
+    db: Level<string, Value>,
+    { snapshot, onDamaged = refuse, trust = {} }: LevelReaderOptions = {},
+  ) {
     this.#db = db
     this.#options = optionsFor(snapshot)
     this.#onDamaged = onDamaged
-    this.checking = checking
+    this.#trust = trust
+  }
+
+  /** Keeps `unused` waiting until the function that it returns is called. */
+  hold(): () => void {
+    this.#users++
+    return () => {
+      if (--this.#users === 0) this.#unused()
+    }
+  }
+
+  /** Resolves when nothing reads here any more. Call it when nothing begins to read here either. */
+  unused(): Promise<void> {
+    if (this.#users === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#unused = resolve
+    })
   }
 
   async get<Key extends readonly string[], Row>(
@@ -53,8 +80,8 @@ export class LevelReader implements Reader {
     // A point read of LevelDB takes about a microsecond, handing it to another thread takes ten.
     const at = encodeKey(table.prefix, key)
     const row = this.#row(table, at)
-    if (row !== undefined || !this.checking) return row
-    await this.checking
+    if (row !== undefined || !this.#trust.checking) return row
+    await this.#trust.checking
     return this.#row(table, at)
   }
 
@@ -64,8 +91,8 @@ export class LevelReader implements Reader {
   ): Promise<(Row | undefined)[]> {
     const at = keys.map(key => encodeKey(table.prefix, key))
     const rows = await this.#rows(table, at)
-    if (!this.checking || rows.every(row => row !== undefined)) return rows
-    await this.checking
+    if (!this.#trust.checking || rows.every(row => row !== undefined)) return rows
+    await this.#trust.checking
     return this.#rows(table, at)
   }
 
@@ -92,8 +119,9 @@ export class LevelReader implements Reader {
     parts: readonly string[],
     { limit = Number.POSITIVE_INFINITY, ...scan }: Page,
   ): AsyncIterable<Entry<Key, Row>[]> {
-    if (this.checking) await this.checking
+    if (this.#trust.checking) await this.#trust.checking
     const range = keyRange(table.prefix, parts, scan)
+    const release = this.hold()
     const iterator = this.#db.iterator({ ...range, ...this.#optionsOf(table), limit })
     try {
       while (true) {
@@ -102,6 +130,7 @@ export class LevelReader implements Reader {
         yield stored.map(entry => this.#entry(table, entry)).filter(entry => entry !== undefined)
       }
     } finally {
+      release()
       await iterator.close()
     }
   }
@@ -120,12 +149,17 @@ export class LevelReader implements Reader {
   ): Promise<(Row | undefined)[]> {
     if (keys.length <= MANY) return keys.map(key => this.#row(table, key))
     const rows: (Row | undefined)[] = []
-    for (let i = 0; i < keys.length; i += READ_AT_ONCE) {
-      const step = keys.slice(i, i + READ_AT_ONCE)
-      const stored = await this.#db.getMany(step, this.#optionsOf(table)).catch(explain)
-      rows.push(...step.map((key, n) => this.#decoded(table, key, stored[n])))
+    const release = this.hold()
+    try {
+      for (let i = 0; i < keys.length; i += READ_AT_ONCE) {
+        const step = keys.slice(i, i + READ_AT_ONCE)
+        const stored = await this.#db.getMany(step, this.#optionsOf(table)).catch(explain)
+        rows.push(...step.map((key, n) => this.#decoded(table, key, stored[n])))
+      }
+      return rows
+    } finally {
+      release()
     }
-    return rows
   }
 
   #entry<Key extends readonly string[], Row>(
@@ -149,7 +183,7 @@ export class LevelReader implements Reader {
   }
 
   #optionsOf({ encoding }: Table<readonly string[], unknown>) {
-    if (this.damage) throw this.damage
+    if (this.#trust.damage) throw this.#trust.damage
     return this.#options[encoding]
   }
 }

@@ -18,6 +18,17 @@ export class Ops {
     return this.#ops.get(key)
   }
 
+  get size(): number {
+    return this.#ops.size
+  }
+
+  /** The same changes, whatever comes and goes here later. */
+  copy(): Ops {
+    const copy = new Ops()
+    for (const op of this.#ops.values()) copy.set(op)
+    return copy
+  }
+
   /** All of them, in no order. */
   values(): Iterable<Op> {
     return this.#ops.values()

@@ -45,6 +45,7 @@ export const ERRORS = {
     'the index is damaged; stop the registry and make it anew: memflow-registry reindex --from-journal',
   ],
   INTERNAL: [500, 'UNSUPPORTED', 'the registry failed; its log says why'],
+  OUT_OF_DESCRIPTORS: [503, 'TOOMANYREQUESTS', 'the registry has too many files and connections open'],
   READ_ONLY: [503, 'UNSUPPORTED', 'the registry takes no writes at the moment'],
   UPSTREAM_FAILED: [502, 'UNSUPPORTED', 'the upstream of this mirror failed'],
   UPSTREAM_UNREACHABLE: [503, 'UNSUPPORTED', 'the upstream of this mirror cannot be reached'],

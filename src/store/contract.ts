@@ -106,6 +106,8 @@ export interface BlobStore {
   expireUploads(olderThan: Date): Promise<number>
   /** Throws `STORAGE_FULL` or `READ_ONLY` where no new content is taken; cheap enough for every request. */
   admit(): Promise<void>
-  /** Throws `READ_ONLY`, saying why, where the storage cannot take writes; cheap enough for a health check. */
+  /** Throws, saying why, if blobs cannot be read; cheap enough for a health check. */
+  checkReads(): Promise<void>
+  /** Throws `READ_ONLY` or `STORAGE_FULL`, saying why and since when, if the storage takes no content; as cheap. */
   check(): Promise<void>
 }

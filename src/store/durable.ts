@@ -1,8 +1,9 @@
 import { dirname, join, resolve } from 'node:path'
-import { errno } from '../lib/errno.ts'
+import { errno, systemCode } from '../lib/errno.ts'
 import { type Fs, fileSystem } from '../lib/file-system.ts'
 import type { OpenFile } from '../lib/open-file.ts'
 import { RegistryError } from '../oci/errors.ts'
+import { storageError } from '../oci/storage-error.ts'
 
 /** Group members may read, so that a backup needs no root; nobody but the registry writes, and others see nothing. */
 export const FILE_MODE = 0o640
@@ -17,7 +18,7 @@ const FOLDER_MODE = 0o750
  */
 export class DurableDisk {
   readonly fs: Fs
-  #failure: Error | undefined
+  #failure: RegistryError | undefined
 
   constructor(fs: Fs = fileSystem) {
     this.fs = fs
@@ -25,7 +26,7 @@ export class DurableDisk {
 
   /** Throws `READ_ONLY` once a sync has failed. */
   assertWritable(): void {
-    if (this.#failure) throw readOnly(this.#failure)
+    if (this.#failure) throw this.#failure
   }
 
   /** Gives the open file its final name, replacing what has it; when it resolves, bytes and name survive a power loss. */
@@ -45,7 +46,7 @@ export class DurableDisk {
       await file.datasync()
     } catch (error) {
       // Network file systems tell only here that the space is used up: the disk is sound, this file is lost.
-      throw isFull(error) ? writeError(error) : this.#fail(error)
+      throw isFull(error) ? storageError(error) : this.#fail(error)
     }
   }
 
@@ -111,27 +112,22 @@ export class DurableDisk {
   }
 
   #fail(error: unknown): RegistryError {
-    this.#failure ??= error instanceof Error ? error : new Error(String(error))
-    return readOnly(this.#failure)
+    this.#failure ??= failedForGood(error, new Date())
+    return this.#failure
   }
 }
 
-/** What a failed write means to who asked for it: `STORAGE_FULL`, `READ_ONLY`, or the error as it is. */
-export function writeError(error: unknown): unknown {
-  if (isFull(error)) return new RegistryError('STORAGE_FULL', { cause: error })
-  if (errno(error) === 'EROFS') return readOnly(error)
-  return error
-}
-
-/** `READ_ONLY` because of that failure of the storage. */
-export function readOnly(cause: unknown): RegistryError {
+/** `READ_ONLY` for good because a sync failed: nothing proves any more what is on the disk. */
+function failedForGood(cause: unknown, since: Date): RegistryError {
   return new RegistryError('READ_ONLY', {
-    message: `the storage failed (${errno(cause) ?? 'unknown error'}); the registry takes no writes until it is repaired`,
+    message:
+      `the storage failed (${errno(cause) ?? 'unknown error'}) at ${since.toISOString()}; ` +
+      'the registry takes no writes until the disk is repaired and the registry started again',
     cause,
   })
 }
 
 function isFull(error: unknown): boolean {
-  const code = errno(error)
+  const code = systemCode(error)
   return code === 'ENOSPC' || code === 'EDQUOT'
 }

@@ -9,6 +9,8 @@ export class FreeSpace {
   readonly #fs: Fs
   readonly #folder: string
   readonly #min: number
+  /** When it was first seen that less is free. */
+  #since: Date | undefined
   #looked = Number.NEGATIVE_INFINITY
   #free: Promise<number> = Promise.resolve(0)
 
@@ -21,17 +23,31 @@ export class FreeSpace {
 
   /** Throws `STORAGE_FULL` where less is free. */
   async assert(): Promise<void> {
-    if (this.#min === 0) return
+    if (this.#min > 0 && (await this.#lacks(this.#min))) throw this.#full()
+  }
+
+  /** The same for a readiness check: says since when, and without a limit throws if nothing at all is free. */
+  async check(): Promise<void> {
+    if (!(await this.#lacks(Math.max(this.#min, 1)))) return
+    throw this.#full(` (since ${this.#since?.toISOString()})`)
+  }
+
+  async #lacks(bytes: number): Promise<boolean> {
     const now = performance.now()
     if (now - this.#looked >= FRESH) {
       this.#looked = now
       this.#free = this.#look()
     }
-    const free = await this.#free
-    if (free >= this.#min) return
-    throw new RegistryError('STORAGE_FULL', {
-      message: 'the storage of this registry is full; it takes content again when there is space',
-      detail: { free, min: this.#min },
+    const lacks = (await this.#free) < bytes
+    if (!lacks) this.#since = undefined
+    else this.#since ??= new Date()
+    return lacks
+  }
+
+  #full(more = ''): RegistryError {
+    return new RegistryError('STORAGE_FULL', {
+      message: `the storage of this registry is full; it takes content again when there is space${more}`,
+      detail: { min: this.#min },
     })
   }
 

@@ -5,8 +5,9 @@ import type { Fs } from '../lib/file-system.ts'
 import { readWhole } from '../lib/whole-file.ts'
 import { type Algorithm, type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
+import { storageError } from '../oci/storage-error.ts'
 import type { BlobHandle, BlobInfo, BlobStore, Upload } from './contract.ts'
-import { DurableDisk, readOnly, writeError } from './durable.ts'
+import { DurableDisk } from './durable.ts'
 import { FreeSpace } from './free-space.ts'
 import { FsBlob } from './fs-blob.ts'
 import type { FsParts } from './fs-parts.ts'
@@ -124,7 +125,7 @@ export class FsBlobStore implements BlobStore {
       return true
     } catch (error) {
       if (errno(error) === 'ENOENT') return false
-      throw writeError(error)
+      throw storageError(error)
     }
   }
 
@@ -173,14 +174,25 @@ export class FsBlobStore implements BlobStore {
     await this.#parts.space.assert()
   }
 
+  async checkReads(): Promise<void> {
+    await this.#reachable(this.#layout.blobs(), constants.R_OK | constants.X_OK)
+  }
+
   async check(): Promise<void> {
     this.#disk.assertWritable()
+    for (const folder of [this.#layout.blobs(), this.#layout.uploads])
+      await this.#reachable(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+    await this.#parts.space.check()
+  }
+
+  async #reachable(folder: string, mode: number): Promise<void> {
     try {
-      for (const folder of [this.#layout.blobs(), this.#layout.uploads]) {
-        await this.#disk.fs.access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
-      }
+      await this.#disk.fs.access(folder, mode)
     } catch (error) {
-      throw readOnly(error)
+      const meaning = storageError(error)
+      if (meaning instanceof RegistryError) throw meaning
+      const message = `the storage failed (${errno(error) ?? 'unknown error'}): see whether its folders are there`
+      throw new RegistryError('READ_ONLY', { message, cause: error })
     }
   }
 

@@ -7,9 +7,9 @@ import type { OpenFile } from '../lib/open-file.ts'
 import { writeAll } from '../lib/write-all.ts'
 import { type Algorithm, algorithmOf, type Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
+import { storageError } from '../oci/storage-error.ts'
 import type { AppendOptions, BlobHandle, BlobInfo, Upload } from './contract.ts'
 import { BLOCK, DirectWriter } from './direct-writer.ts'
-import { writeError } from './durable.ts'
 import type { FsParts } from './fs-parts.ts'
 import { StagedFile } from './staged-file.ts'
 import { StagedHash } from './staged-hash.ts'
@@ -61,7 +61,7 @@ export class FsUpload implements Upload {
     try {
       await this.#staged.create(held)
     } catch (error) {
-      throw writeError(error)
+      throw storageError(error)
     }
   }
 
@@ -189,7 +189,7 @@ export class FsUpload implements Upload {
       })
     } catch (error) {
       this.#sure = false
-      throw writeError(error)
+      throw storageError(error)
     } finally {
       this.#busy = false
       this.#used = performance.now()
