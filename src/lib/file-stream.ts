@@ -1,10 +1,12 @@
 import { Readable } from 'node:stream'
-import { takeChunk } from './chunk-pool.ts'
+import { CHUNK, takeChunk } from './chunk-pool.ts'
 import type { OpenFile } from './open-file.ts'
 
 interface FileStreamOptions {
   readonly inspect?: (chunk: Buffer, last: boolean) => Promise<void>
   readonly arrived?: (position: number) => Promise<number>
+  /** Called before each read with the bytes that are left: how many of them the next chunk may have. */
+  readonly chunkSize?: ((left: number) => number) | undefined
 }
 
 /**
@@ -17,7 +19,7 @@ export function fileStream(
   open: () => Promise<OpenFile>,
   start: number,
   end: number,
-  { inspect, arrived }: FileStreamOptions = {},
+  { inspect, arrived, chunkSize = () => CHUNK }: FileStreamOptions = {},
 ): Readable {
   let file: OpenFile | undefined
   let position = start
@@ -50,9 +52,10 @@ export function fileStream(
 
   /** Pushes a chunk of what stands before `until`. */
   function next(stream: Readable, until: number): void {
-    const buffer = takeChunk()
+    const size = chunkSize(end - position)
+    const buffer = takeChunk(size)
     file
-      ?.read(buffer, 0, Math.min(buffer.length, until - position), position)
+      ?.read(buffer, 0, Math.min(buffer.length, size, until - position), position)
       .then(async ({ bytesRead }) => {
         position += bytesRead
         if (bytesRead === 0) throw new Error(`the file ends at byte ${position}, not at ${end}`)

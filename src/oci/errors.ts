@@ -44,6 +44,7 @@ export const ERRORS = {
     'the index is damaged; stop the registry and make it anew: memflow-registry reindex --from-journal',
   ],
   INTERNAL: [500, 'UNSUPPORTED', 'the registry failed; its log says why'],
+  OVERLOADED: [503, 'TOOMANYREQUESTS', 'the registry has too much to do at the moment; try again soon'],
   READ_ONLY: [503, 'UNSUPPORTED', 'the registry takes no writes at the moment'],
   UPSTREAM_FAILED: [502, 'UNSUPPORTED', 'the upstream of this mirror failed'],
   UPSTREAM_UNREACHABLE: [503, 'UNSUPPORTED', 'the upstream of this mirror cannot be reached'],
