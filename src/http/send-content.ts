@@ -83,6 +83,12 @@ function bodyTo(res: ServerResponse): Writable {
     objectMode: true,
     highWaterMark: 1,
     write(chunk: Buffer, _, done) {
+      // Node.js would keep the chunk for a response that is never sent, and never report it.
+      if (isGone(res)) {
+        giveBack(chunk)
+        done(clientHasGone())
+        return
+      }
       res.write(chunk, error => {
         giveBack(chunk)
         done(error)

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { CHUNK, takeChunk } from './chunk-pool.ts'
+import { CHUNK, giveBack, takeChunk } from './chunk-pool.ts'
 import type { OpenFile } from './open-file.ts'
 
 interface FileStreamOptions {
@@ -23,6 +23,7 @@ export function fileStream(
 ): Readable {
   let file: OpenFile | undefined
   let position = start
+  let pushed: Buffer | undefined
 
   return new Readable({
     // Chunk by chunk: read() would join them, which is to copy them.
@@ -44,6 +45,8 @@ export function fileStream(
         )
     },
     destroy(error, done) {
+      // Nobody will read it. Memory that is left to the garbage collector stays in use for long.
+      if (this.readableLength > 0 && pushed) giveBack(pushed)
       // close() waits for a read that is under way.
       if (file) file.close().then(() => done(error), done)
       else done(error)
@@ -52,18 +55,32 @@ export function fileStream(
 
   /** Pushes a chunk of what stands before `until`. */
   function next(stream: Readable, until: number): void {
+    fill(until).then(
+      chunk => {
+        if (stream.destroyed) return giveBack(chunk)
+        pushed = chunk
+        stream.push(chunk)
+      },
+      error => stream.destroy(error),
+    )
+  }
+
+  async function fill(until: number): Promise<Buffer> {
     const size = chunkSize(end - position)
     const buffer = takeChunk(size)
-    file
-      ?.read(buffer, 0, Math.min(buffer.length, size, until - position), position)
-      .then(async ({ bytesRead }) => {
-        position += bytesRead
-        if (bytesRead === 0) throw new Error(`the file ends at byte ${position}, not at ${end}`)
-        // Only what the file filled.
-        const chunk = buffer.subarray(0, bytesRead)
-        if (inspect) await inspect(chunk, position === end)
-        stream.push(chunk)
-      })
-      .catch(error => stream.destroy(error))
+    try {
+      const length = Math.min(buffer.length, size, until - position)
+      // It was opened by `construct`, without which nothing is read.
+      const { bytesRead } = await (file as OpenFile).read(buffer, 0, length, position)
+      position += bytesRead
+      if (bytesRead === 0) throw new Error(`the file ends at byte ${position}, not at ${end}`)
+      // Only what the file filled.
+      const chunk = buffer.subarray(0, bytesRead)
+      if (inspect) await inspect(chunk, position === end)
+      return chunk
+    } catch (error) {
+      giveBack(buffer)
+      throw error
+    }
   }
 }
