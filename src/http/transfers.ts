@@ -42,6 +42,7 @@ class Transfer {
   readonly #add: (bytes: number) => void
   #written = 0
   #next = 0
+  #ended = false
 
   constructor(most: () => number, add: (bytes: number) => void) {
     this.#most = most
@@ -51,6 +52,8 @@ class Transfer {
   /** How large the next chunk may be, in bytes, if so many are left. */
   readonly nextChunk = (left: number): number => {
     const size = chunkSize(Math.min(left, this.#most()))
+    // A read that had waited for its bytes when the client left.
+    if (this.#ended) return size
     this.#add(size - this.#written)
     this.#written = this.#next
     this.#next = size
@@ -59,9 +62,9 @@ class Transfer {
 
   /** Call it when the response has ended, however it ended. */
   end(): void {
+    if (this.#ended) return
+    this.#ended = true
     this.#add(-this.#written - this.#next)
-    this.#written = 0
-    this.#next = 0
   }
 }
 

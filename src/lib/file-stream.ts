@@ -40,7 +40,9 @@ export function fileStream(
       else if (!arrived) next(this, end)
       else
         arrived(position).then(
-          until => next(this, until),
+          until => {
+            if (!this.destroyed) next(this, until)
+          },
           error => this.destroy(error),
         )
     },
