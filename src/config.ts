@@ -22,6 +22,10 @@ export interface Config {
   readonly minFreeSpace: number
   /** Bytes of answers that are kept in memory; 0: none. */
   readonly cacheSize: number
+  /** Undefined: as many as the limit of open files is enough for, see commands/connection-limits.ts. */
+  readonly maxConnections: number | undefined
+  /** Undefined: half of them. */
+  readonly maxConnectionsPerAddress: number | undefined
   /** Milliseconds. */
   readonly uploadTtl: number
   /** Milliseconds; Infinity: never. */
@@ -78,6 +82,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     maxBlobSize: read('MEMFLOW_MAX_BLOB_SIZE', parseSize, SIZE, '10GiB'),
     minFreeSpace: read('MEMFLOW_MIN_FREE_SPACE', orZero, `${SIZE}, or 0`, '100MiB'),
     cacheSize: read('MEMFLOW_CACHE_SIZE', orZero, `${SIZE}, or 0`, '32MiB'),
+    maxConnections: read('MEMFLOW_MAX_CONNECTIONS', orAuto, COUNT, 'auto').count,
+    maxConnectionsPerAddress: read('MEMFLOW_MAX_CONNECTIONS_PER_ADDRESS', orAuto, COUNT, 'auto').count,
     uploadTtl: read('MEMFLOW_UPLOAD_TTL', parseDuration, DURATION, '24h'),
     verifyEvery: read('MEMFLOW_VERIFY_EVERY', orNever, `${DURATION}, or never`, '7d'),
     gcEvery: read('MEMFLOW_GC_EVERY', orOff, `${DURATION}, or off`, '1h'),
@@ -104,6 +110,13 @@ function mirrorsIn(env: Readonly<Record<string, string | undefined>>): readonly 
 
 function orZero(text: string): number | undefined {
   return text === '0' ? 0 : parseSize(text)
+}
+
+const COUNT = 'a number from 1 to 1000000, or auto'
+
+function orAuto(text: string): { count: number | undefined } | undefined {
+  if (text === 'auto') return { count: undefined }
+  return /^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000 ? { count: Number(text) } : undefined
 }
 
 function orUnlimited(text: string): number | undefined {

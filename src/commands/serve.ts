@@ -4,6 +4,7 @@ import { compose } from '../compose.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { closeServer, createHttpServer } from '../http/server.ts'
 import { createLogger } from '../log.ts'
+import { connectionLimits } from './connection-limits.ts'
 
 /**
  * By how much the heap may grow before all of it is looked through again. V8 counts the bytes of bodies as growth and,
@@ -16,8 +17,12 @@ const HEAP_GROWTH = '--heap-growing-percent=100'
 export async function serve(config: Config): Promise<void> {
   setFlagsFromString(HEAP_GROWTH)
   const log = createLogger(config.logLevel)
+  const limits = connectionLimits(config)
   const { app, keys, token, close } = await compose(config, log)
-  const server = createHttpServer(app)
+  const server = createHttpServer(app, {
+    limits,
+    onRefused: counts => log.warn({ ...counts, ...limits }, 'connections were turned away'),
+  })
   const { host, port } = config.address
   await new Promise<void>((resolve, reject) => {
     server.once('error', error =>

@@ -7,6 +7,7 @@ import type { Access } from './access.ts'
 import { backupApi } from './backup.ts'
 import { renderErrors } from './errors.ts'
 import { garbageApi } from './garbage.ts'
+import { countBody } from './held-memory.ts'
 import { memflowApi, refuseMethod } from './memflow/routes.ts'
 import { ociApi } from './oci/dispatch.ts'
 import { opsApi } from './ops.ts'
@@ -44,6 +45,7 @@ export function createApp(
   })
   app.use(ready.keep)
   app.use(renderErrors(log))
+  app.use(countBody)
   app.use(everywhere)
   app.use(ociApi(registry, access))
   app.use(notFound)

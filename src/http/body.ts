@@ -1,5 +1,6 @@
 import type { Context } from 'koa'
 import type { RegistryError } from '../oci/errors.ts'
+import { heldMemory, UNCOUNTED_BYTES } from './held-memory.ts'
 
 /** The length that the request declares, in bytes; undefined for a chunked body. */
 export function declaredLength(ctx: Context): number | undefined {
@@ -23,7 +24,10 @@ export function bodyOf(ctx: Context): AsyncIterable<Buffer> {
   }
 }
 
-/** A body that must fit into `max` bytes of memory. Throws what `tooLarge` makes, before the body is read where its length is declared. */
+/**
+ * A body that must fit into `max` bytes of memory. Throws what `tooLarge` makes, before the body is read if its length
+ * is declared, and `OVERLOADED` if clients make this process hold too much. What has not come yet is not counted.
+ */
 export async function readBody(ctx: Context, max: number, tooLarge: () => RegistryError): Promise<Buffer> {
   if ((declaredLength(ctx) ?? 0) > max) throw tooLarge()
   const chunks: Buffer[] = []
@@ -31,6 +35,7 @@ export async function readBody(ctx: Context, max: number, tooLarge: () => Regist
   for await (const chunk of bodyOf(ctx)) {
     size += chunk.length
     if (size > max) throw tooLarge()
+    if (size > UNCOUNTED_BYTES) heldMemory.hold(ctx.res, chunk.length)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, size)

@@ -3,6 +3,7 @@ import { errno, isOutOfDescriptors } from '../lib/errno.ts'
 import type { Logger } from '../log.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { storageError } from '../oci/storage-error.ts'
+import { isGone } from './client-gone.ts'
 import { endWhileReceiving } from './linger.ts'
 
 /** Renders every error once: the spec's JSON under /v2/, one line of text elsewhere. */
@@ -12,7 +13,7 @@ export function renderErrors(log: Logger) {
       await next()
     } catch (error) {
       // The client has gone, or has had a part of the answer: a cut connection is all that can still be told.
-      if (ctx.req.socket.destroyed || ctx.res.headersSent) {
+      if (isGone(ctx.res) || ctx.res.headersSent) {
         if (isOurs(error))
           log.error({ err: error, method: ctx.method, url: ctx.url }, 'an answer was cut off')
         ctx.res.destroy()
@@ -29,6 +30,7 @@ const CLIENT_HAS_GONE = new Set<string | undefined>([
   'ECANCELED',
   'ECONNRESET',
   'EPIPE',
+  'ERR_STREAM_DESTROYED',
   'ERR_STREAM_PREMATURE_CLOSE',
 ])
 
@@ -39,7 +41,9 @@ function isOurs(error: unknown): boolean {
 
 function known(error: unknown, ctx: Context, log: Logger): RegistryError {
   const rendered = error instanceof RegistryError ? error : unexpected(error)
-  if (rendered.status >= 500) log.error({ err: rendered, method: ctx.method, url: ctx.url }, 'request failed')
+  // Clients can make many of these, and none of them is a fault.
+  if (rendered.status >= 500 && rendered.error !== 'OVERLOADED')
+    log.error({ err: rendered, method: ctx.method, url: ctx.url }, 'request failed')
   return rendered
 }
 

@@ -6,8 +6,10 @@ import type { Context } from 'koa'
 import { giveBack } from '../lib/chunk-pool.ts'
 import type { Digest } from '../oci/digest.ts'
 import { parseRange } from '../oci/range.ts'
-import type { BlobHandle } from '../store/contract.ts'
+import type { BlobHandle, ByteRange } from '../store/contract.ts'
+import { clientHasGone, isGone } from './client-gone.ts'
 import { isWanted } from './ready-answers.ts'
+import { transfers } from './transfers.ts'
 
 /** What stands under a digest, and so never changes. */
 export interface Content {
@@ -40,6 +42,10 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
     return
   }
   const handle = await open()
+  if (isGone(ctx.res)) {
+    await handle.close()
+    throw clientHasGone()
+  }
   const { bytes } = handle
   if (!range && size > 0 && isWanted(ctx, size)) {
     ctx.body = bytes ?? (await buffer(handle.read()))
@@ -57,7 +63,17 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
     ctx.res.end()
   } else {
     // The range in any case: a file that has been cut short must not pass for a shorter blob.
-    await pipeline(handle.read(range ?? { start: 0, end: size - 1 }), bodyTo(ctx.res))
+    await sendBytes(ctx.res, handle, range ?? { start: 0, end: size - 1 })
+  }
+}
+
+/** Sends the bytes of the range. File and memory are released when it settles, which is when the connection ends at the latest. */
+async function sendBytes(res: ServerResponse, handle: BlobHandle, range: ByteRange): Promise<void> {
+  const transfer = transfers.begin()
+  try {
+    await pipeline(handle.read(range, transfer.nextChunk), bodyTo(res))
+  } finally {
+    transfer.end()
   }
 }
 
@@ -67,6 +83,12 @@ function bodyTo(res: ServerResponse): Writable {
     objectMode: true,
     highWaterMark: 1,
     write(chunk: Buffer, _, done) {
+      // Node.js would keep the chunk for a response that is never sent, and never report it.
+      if (isGone(res)) {
+        giveBack(chunk)
+        done(clientHasGone())
+        return
+      }
       res.write(chunk, error => {
         giveBack(chunk)
         done(error)
@@ -80,8 +102,7 @@ function bodyTo(res: ServerResponse): Writable {
   })
   // The write under way may never be told of it.
   res.once('close', () => {
-    if (!res.writableFinished)
-      body.destroy(Object.assign(new Error('the client has gone'), { code: 'ECONNRESET' }))
+    if (!res.writableFinished) body.destroy(clientHasGone())
   })
   return body
 }

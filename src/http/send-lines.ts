@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream'
 import type { Context } from 'koa'
 import type { Logger } from '../log.ts'
 import { RegistryError } from '../oci/errors.ts'
+import { isGone } from './client-gone.ts'
 
 /** A connection that is silent for longer may be cut by what is in between, in milliseconds. */
 const HEARTBEAT = 10_000
@@ -18,10 +19,15 @@ export function sendLines(
 ): void {
   const out = new PassThrough()
   const gone = new AbortController()
-  const heartbeat = setInterval(() => out.write('\n'), HEARTBEAT)
+  // Not to a client that leaves its lines unread: it would pile them up.
+  const heartbeat = setInterval(() => out.writableNeedDrain || out.write('\n'), HEARTBEAT)
   const { signal } = gone
   out.once('close', () => gone.abort())
+  // Koa takes no stream over for a client that has gone, so nothing else would end it.
+  ctx.res.once('close', () => out.destroy())
+  if (isGone(ctx.res)) out.destroy()
   const write = async (value: object) => {
+    signal.throwIfAborted()
     if (!out.write(`${JSON.stringify(value)}\n`)) await once(out, 'drain', { signal })
   }
   work(write, signal)

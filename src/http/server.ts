@@ -1,49 +1,83 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type Koa from 'koa'
+import type { Deadlines } from './connection.ts'
+import { type ConnectionLimits, Connections, type ReportRefused } from './connections.ts'
 
-/** How long a connection may stand still, in milliseconds; a transfer that goes on takes as long as it takes. */
-const IDLE = 60_000
+/** How long a connection may be idle between two requests, in milliseconds. */
+const KEEP_ALIVE_TIMEOUT_MS = 60_000
+
+/** How long the head of a request may take, in milliseconds. */
+const HEADERS_TIMEOUT_MS = 30_000
+
+const TICK_MS = 1000
+
+/** 512 bytes a second, over a minute: a transfer that goes on takes as long as it takes. */
+const DEADLINES: Deadlines = { windowTicks: 60, windowBytes: 60 * 512, lingerTicks: 2 }
+
+export interface ServerOptions {
+  /** By default there are none. */
+  readonly limits?: ConnectionLimits
+  readonly onRefused?: ReportRefused
+  /** By default a second. */
+  readonly tickMs?: number
+}
+
+const NO_LIMITS: ConnectionLimits = {
+  maxConnections: Number.POSITIVE_INFINITY,
+  maxConnectionsPerAddress: Number.POSITIVE_INFINITY,
+}
 
 /** An HTTP server with limits that fit uploads of any length. */
-export function createHttpServer(app: Koa): Server {
+export function createHttpServer(
+  app: Koa,
+  { limits = NO_LIMITS, onRefused = () => {}, tickMs = TICK_MS }: ServerOptions = {},
+): Server {
   const answer = app.callback()
   const handle = (req: IncomingMessage, res: ServerResponse) => {
-    if (hosts(req) > 1) refuse(req.socket, 400, 'the request has several Host headers')
-    else if (!isTarget(req.url ?? '')) refuse(req.socket, 400, 'the target of the request is not a URL')
+    const refuse = (message: string) => connections.of(req.socket)?.refuse(400, message)
+    if (hosts(req) > 1) refuse('the request has several Host headers')
+    else if (!isTarget(req.url ?? '')) refuse('the target of the request is not a URL')
     else answer(req, res)
   }
-  const server = createServer({ maxHeaderSize: 32 * 1024, headersTimeout: 30_000, requestTimeout: 0 }, handle)
-  server.setTimeout(IDLE)
-  server.keepAliveTimeout = IDLE
+  const connections = new Connections(limits, DEADLINES, handle, onRefused)
+  const take = (req: IncomingMessage, res: ServerResponse) => connections.of(req.socket)?.take(req, res)
+  const server = createServer(
+    {
+      maxHeaderSize: 32 * 1024,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      // Node.js looks for late heads so often.
+      connectionsCheckingInterval: 5000,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      // The deadlines of everything behind the head are those of a connection.
+      requestTimeout: 0,
+    },
+    take,
+  )
+  const ticking = setInterval(() => connections.tick(), tickMs).unref()
+  server.on('connection', socket => connections.add(socket))
+  server.on('close', () => clearInterval(ticking))
   // The handler says when the body may come, once it knows that it wants it, see bodyOf.
-  server.on('checkContinue', handle)
+  server.on('checkContinue', take)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const connection = connections.of(socket as Socket)
     const status = STATUS_OF[error.code ?? ''] ?? 400
-    refuse(socket, status, `the request is not HTTP/1.1: ${error.message}`)
+    if (!connection || error.code === 'ECONNRESET') socket.destroy()
+    else connection.failed(status, `the request is not HTTP/1.1: ${error.message}`)
   })
   return server
 }
 
 const STATUS_OF: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
 
-/** Answers what never became a request that the app could answer, and ends the connection. */
-function refuse(socket: Duplex, status: number, message: string): void {
-  if (!socket.writable) {
-    socket.destroy()
-    return
-  }
-  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] })
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  )
-}
-
 /** RFC 9112, 3.2: several must be refused; Node would take the first. */
 function hosts({ rawHeaders }: IncomingMessage): number {
-  return rawHeaders.filter((text, i) => i % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host')
-    .length
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  return count
 }
 
 /** RFC 9112, 3.2: a path, the whole URL (which proxies send), or `*`. What is none, Koa fails on. */

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { takeChunk } from './chunk-pool.ts'
+import { CHUNK, giveBack, takeChunk } from './chunk-pool.ts'
 import type { OpenFile } from './open-file.ts'
 
 /** An open file, as far as a stream needs it. */
@@ -8,6 +8,8 @@ export type ReadableFile = Pick<OpenFile, 'read' | 'close'>
 interface FileStreamOptions {
   readonly inspect?: (chunk: Buffer, last: boolean) => Promise<void>
   readonly arrived?: (position: number) => Promise<number>
+  /** Called before each read with the bytes that are left: how many of them the next chunk may have. */
+  readonly chunkSize?: ((left: number) => number) | undefined
 }
 
 /**
@@ -20,10 +22,11 @@ export function fileStream(
   open: () => Promise<ReadableFile>,
   start: number,
   end: number,
-  { inspect, arrived }: FileStreamOptions = {},
+  { inspect, arrived, chunkSize = () => CHUNK }: FileStreamOptions = {},
 ): Readable {
   let file: ReadableFile | undefined
   let position = start
+  let pushed: Buffer | undefined
 
   return new Readable({
     // Chunk by chunk: read() would join them, which is to copy them.
@@ -40,11 +43,15 @@ export function fileStream(
       else if (!arrived) next(this, end)
       else
         arrived(position).then(
-          until => next(this, until),
+          until => {
+            if (!this.destroyed) next(this, until)
+          },
           error => this.destroy(error),
         )
     },
     destroy(error, done) {
+      // Nobody will read it. Memory that is left to the garbage collector stays in use for long.
+      if (this.readableLength > 0 && pushed) giveBack(pushed)
       // close() waits for a read that is under way.
       if (file) file.close().then(() => done(error), done)
       else done(error)
@@ -53,17 +60,32 @@ export function fileStream(
 
   /** Pushes a chunk of what stands before `until`. */
   function next(stream: Readable, until: number): void {
-    const buffer = takeChunk()
-    file
-      ?.read(buffer, 0, Math.min(buffer.length, until - position), position)
-      .then(async ({ bytesRead }) => {
-        position += bytesRead
-        if (bytesRead === 0) throw new Error(`the file ends at byte ${position}, not at ${end}`)
-        // Only what the file filled.
-        const chunk = buffer.subarray(0, bytesRead)
-        if (inspect) await inspect(chunk, position === end)
+    fill(until).then(
+      chunk => {
+        if (stream.destroyed) return giveBack(chunk)
+        pushed = chunk
         stream.push(chunk)
-      })
-      .catch(error => stream.destroy(error))
+      },
+      error => stream.destroy(error),
+    )
+  }
+
+  async function fill(until: number): Promise<Buffer> {
+    const size = chunkSize(end - position)
+    const buffer = takeChunk(size)
+    try {
+      const length = Math.min(buffer.length, size, until - position)
+      // It was opened by `construct`, without which nothing is read.
+      const { bytesRead } = await (file as OpenFile).read(buffer, 0, length, position)
+      position += bytesRead
+      if (bytesRead === 0) throw new Error(`the file ends at byte ${position}, not at ${end}`)
+      // Only what the file filled.
+      const chunk = buffer.subarray(0, bytesRead)
+      if (inspect) await inspect(chunk, position === end)
+      return chunk
+    } catch (error) {
+      giveBack(buffer)
+      throw error
+    }
   }
 }

@@ -46,6 +46,7 @@ export const ERRORS = {
   ],
   INTERNAL: [500, 'UNSUPPORTED', 'the registry failed; its log says why'],
   OUT_OF_DESCRIPTORS: [503, 'TOOMANYREQUESTS', 'the registry has too many files and connections open'],
+  OVERLOADED: [503, 'TOOMANYREQUESTS', 'the registry has too much to do at the moment; try again soon'],
   READ_ONLY: [503, 'UNSUPPORTED', 'the registry takes no writes at the moment'],
   UPSTREAM_FAILED: [502, 'UNSUPPORTED', 'the upstream of this mirror failed'],
   UPSTREAM_UNREACHABLE: [503, 'UNSUPPORTED', 'the upstream of this mirror cannot be reached'],

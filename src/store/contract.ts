@@ -20,8 +20,11 @@ export interface BlobHandle {
   readonly size: number
   /** All of them, where they are in memory already. */
   readonly bytes?: Buffer
-  /** The bytes, or those of a range inside the blob. Reading to the end, or destroying the stream, closes the handle. */
-  read(range?: ByteRange): Readable
+  /**
+   * The bytes, or those of a range inside the blob. Reading to the end, or destroying the stream, closes the handle.
+   * `chunkSize` is called before each read with the bytes that are left, and returns the most that the next chunk may have.
+   */
+  read(range?: ByteRange, chunkSize?: (left: number) => number): Readable
   close(): Promise<void>
 }
 

@@ -41,12 +41,16 @@ export class FsBlob implements BlobHandle {
     return undefined
   }
 
-  read({ start, end }: ByteRange = { start: 0, end: this.size - 1 }): Readable {
+  read(
+    { start, end }: ByteRange = { start: 0, end: this.size - 1 },
+    chunkSize?: (left: number) => number,
+  ): Readable {
     const known = this.#inspector.knows(this.#digest, this.#stats)
-    if (known) return fileStream(async () => this.#file, start, end + 1)
-    if (start > 0 || end + 1 !== this.size) return fileStream(() => this.#whole(), start, end + 1)
+    if (known) return fileStream(async () => this.#file, start, end + 1, { chunkSize })
+    if (start > 0 || end + 1 !== this.size)
+      return fileStream(() => this.#whole(), start, end + 1, { chunkSize })
     const inspect = this.#inspector.along(this.#digest, this.#stats)
-    return fileStream(async () => this.#file, start, end + 1, { inspect })
+    return fileStream(async () => this.#file, start, end + 1, { inspect, chunkSize })
   }
 
   async close(): Promise<void> {

@@ -124,9 +124,10 @@ export class FsUpload implements Upload {
     return (
       file && {
         size,
-        read: ({ start, end } = { start: 0, end: size - 1 }) =>
+        read: ({ start, end } = { start: 0, end: size - 1 }, chunkSize) =>
           fileStream(async () => file, start, end + 1, {
             arrived: position => arrived(position, end + 1),
+            chunkSize,
           }),
         close: () => file.close(),
       }
