@@ -32,6 +32,8 @@ export interface Config {
   readonly gcGrace: number
   /** Bytes; Infinity: no limit. */
   readonly mirrorMaxSize: number
+  /** Bytes; 0: none; Infinity: all. */
+  readonly mirrorFinish: number
   readonly mirrors: readonly MirrorSettings[]
 }
 
@@ -83,6 +85,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     gcEvery: read('MEMFLOW_GC_EVERY', orOff, `${DURATION}, or off`, '1h'),
     gcGrace: read('MEMFLOW_GC_GRACE', parseDuration, DURATION, '24h'),
     mirrorMaxSize: read('MEMFLOW_MIRROR_MAX_SIZE', orUnlimited, `${SIZE}, or unlimited`, 'unlimited'),
+    mirrorFinish: read('MEMFLOW_MIRROR_FINISH', orZeroOrUnlimited, `${SIZE}, 0 or unlimited`, '4MiB'),
     mirrors: mirrorsIn(env),
   }
   if (config.bearerToken === 'token' && !isLoopback(config.address.host)) {
@@ -108,6 +111,10 @@ function orZero(text: string): number | undefined {
 
 function orUnlimited(text: string): number | undefined {
   return text === 'unlimited' ? Number.POSITIVE_INFINITY : parseSize(text)
+}
+
+function orZeroOrUnlimited(text: string): number | undefined {
+  return text === '0' ? 0 : orUnlimited(text)
 }
 
 function orNever(text: string): number | undefined {

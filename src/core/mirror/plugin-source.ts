@@ -6,8 +6,8 @@ import { isSound } from '../../plugin/descriptor.ts'
 import type { RemoteBlob } from '../../remote/contract.ts'
 import { RemoteError } from '../../remote/error.ts'
 import type { Parts } from '../parts.ts'
-import type { Source } from './fill.ts'
 import type { MemflowMirror } from './mirrors.ts'
+import type { Source } from './source.ts'
 
 /** What an upstream says of a binary, with a signature that verifies. */
 export interface Vouched {
@@ -44,8 +44,10 @@ export class PluginSource implements Source {
   }
 
   /** In bytes; undefined where the upstream does not say. */
-  size(): Promise<number | undefined> {
-    return this.#ask(({ upstream }) => upstream.stat(hexOf(this.#digest)))
+  stat(): Promise<number | undefined> {
+    const hex = hexOf(this.#digest)
+    if (this.#chosen) return this.#chosen.mirror.upstream.stat(hex)
+    return this.#ask(({ upstream }) => upstream.stat(hex))
   }
 
   /** The bytes from `start` on. */

@@ -8,6 +8,8 @@ import type { Manifests, Reference, StoredManifest } from '../manifests.ts'
 import type { Parts } from '../parts.ts'
 import { LocalReads, type MayBeStale, type Reads, type ReferrersQuery, type ServedBlob } from '../reads.ts'
 import type { BlobFill } from './blob-fill.ts'
+import { GivenUp, NoRoom } from './fill.ts'
+import type { MirrorSize } from './mirror-size.ts'
 import { PulledBlobs } from './pulled-blobs.ts'
 import { PulledLists } from './pulled-lists.ts'
 import { PulledManifests } from './pulled-manifests.ts'
@@ -21,6 +23,7 @@ export class Pull implements Reads {
   readonly #lists: PulledLists
   readonly #stored: Manifests
   readonly #usage: Usage
+  readonly #size: MirrorSize
   readonly #report: (error: unknown) => void
   /** Work on what has come, one thing after another. */
   #background: Promise<void> = Promise.resolve()
@@ -32,14 +35,16 @@ export class Pull implements Reads {
     manifests: Manifests,
     discovery: Discovery,
     usage: Usage,
+    size: MirrorSize,
     report: (error: unknown) => void,
   ) {
     this.#stored = manifests
     this.#usage = usage
+    this.#size = size
     this.#report = report
-    this.#manifests = new PulledManifests(parts, manifests, usage)
+    this.#manifests = new PulledManifests(parts, manifests, size)
     const here = new LocalReads(blobs, manifests, discovery)
-    this.#blobs = new PulledBlobs(parts, blobs, here, fill => this.#follow(fill))
+    this.#blobs = new PulledBlobs(parts, blobs, here, size, fill => this.#follow(fill))
     this.#lists = new PulledLists(parts, discovery)
   }
 
@@ -70,8 +75,13 @@ export class Pull implements Reads {
 
   /** When the transfers under way have ended, with what follows from them. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#blobs.fills.map(fill => fill.done))
+    await this.#blobs.fills.settled()
     await this.#background
+  }
+
+  /** Gives up the transfers that have no readers. */
+  giveUp(): void {
+    this.#blobs.fills.giveUp()
   }
 
   /** Plugins in a layer are recognized when it is here, which is after the manifests that name it. */
@@ -80,11 +90,12 @@ export class Pull implements Reads {
       for (const repository of repositories) await this.#stored.recognize(repository, digest)
     }
     const failed = (error: unknown) => {
-      if (!(error instanceof RegistryError && error.status === 404)) this.#report(error)
+      const expected = error instanceof GivenUp || error instanceof NoRoom
+      if (!expected && !(error instanceof RegistryError && error.status === 404)) this.#report(error)
     }
     done.then(async () => {
       this.#usage.note(digest)
-      this.#usage.add(await size)
+      this.#size.add(await size)
       this.#background = this.#background.then(recognize).catch(failed)
     }, failed)
   }

@@ -6,9 +6,14 @@ import { keepingBytes } from '../changes.ts'
 import type { Parts } from '../parts.ts'
 import type { LocalReads, ServedBlob } from '../reads.ts'
 import { BlobFill } from './blob-fill.ts'
-import type { Source } from './fill.ts'
+import { NoRoom } from './fill.ts'
+import { Fills } from './fills.ts'
+import type { MirrorSize } from './mirror-size.ts'
 import { blobRoutesOf } from './mirrored.ts'
 import type { Route } from './mirrors.ts'
+import { namedSize } from './named-size.ts'
+import { PassThrough } from './pass-through.ts'
+import type { Source } from './source.ts'
 import { orUnknown } from './upstream-fault.ts'
 
 /** Blobs of mirrored repositories: those that are here, and those that come from an upstream when they are asked for. */
@@ -16,14 +21,22 @@ export class PulledBlobs {
   readonly #parts: Parts
   readonly #blobs: Blobs
   readonly #here: LocalReads
+  readonly #size: MirrorSize
   readonly #onFill: (fill: BlobFill) => void
   /** By upstreams and digest: what one sends slowly or wrong is not waited for by who asks another. */
-  readonly #fills = new Map<string, BlobFill>()
+  readonly fills = new Fills<BlobFill>()
 
-  constructor(parts: Parts, blobs: Blobs, here: LocalReads, onFill: (fill: BlobFill) => void) {
+  constructor(
+    parts: Parts,
+    blobs: Blobs,
+    here: LocalReads,
+    size: MirrorSize,
+    onFill: (fill: BlobFill) => void,
+  ) {
     this.#parts = parts
     this.#blobs = blobs
     this.#here = here
+    this.#size = size
     this.#onFill = onFill
   }
 
@@ -43,41 +56,56 @@ export class PulledBlobs {
     }
   }
 
-  /** Transfers under way. */
-  get fills(): readonly BlobFill[] {
-    return [...this.#fills.values()]
-  }
-
   async #pull(repository: Repository, digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob> {
     const { index, mirrors, store } = this.#parts
     const routes = await blobRoutesOf(index, mirrors, repository)
     if (routes.length === 0) throw unknown(digest)
-    const size = wanted === 'size' ? await this.#sizeOf(routes, digest) : undefined
-    if (size !== undefined)
-      return { size, open: async () => (await this.#pull(repository, digest, 'bytes')).open(), check }
+    const again = async () => (await this.#pull(repository, digest, 'bytes')).open()
+    const named = await namedSize(index, repository, digest)
+    if (wanted === 'size') {
+      const size = (await this.#sizeOf(routes, digest)) ?? named
+      if (size !== undefined) return { size, open: again, check }
+    }
     const stored = await store.stat(digest)
     const transfer = [digest, ...routes.map(({ rules }) => rules.name)].join(' ')
-    let fill = this.#fills.get(transfer)
+    let fill = this.fills.get(transfer)
     // Bytes that are here for another repository are nothing of this one's, unless its own upstream has them too.
     if (!fill?.repositories.has(repository) && (fill || stored)) {
       await this.#sizeOf(routes, digest)
       if (await this.#adopt(repository, digest)) return this.#here.blob(repository, digest)
-      fill = this.#fills.get(transfer)
+      fill = this.fills.get(transfer)
     }
-    fill ??= this.#begin(transfer, repository, digest, routes)
-    fill.repositories.add(repository)
-    const going = fill
-    return { size: await going.size, open: () => going.open(), check }
+    const source = this.#source(routes, digest)
+    if (!fill && named !== undefined && !this.#size.fits(named)) return passed(digest, named, source)
+    const going = fill ?? this.#begin(transfer, repository, digest, source, named)
+    going.repositories.add(repository)
+    try {
+      return { size: await going.size, open: () => (going.isOver ? again() : going.open()), check }
+    } catch (error) {
+      if (!(error instanceof NoRoom)) throw error
+      return passed(digest, error.size, this.#source(routes, digest))
+    }
   }
 
-  #begin(transfer: string, repository: Repository, digest: Digest, routes: readonly Route[]): BlobFill {
-    const fill = new BlobFill(this.#parts, this.#blobs, digest, repository, this.#source(routes, digest))
-    this.#fills.set(transfer, fill)
-    fill.done
-      .catch(() => {})
-      .finally(() => {
-        this.#fills.delete(transfer)
-      })
+  #begin(
+    transfer: string,
+    repository: Repository,
+    digest: Digest,
+    source: Source,
+    named: number | undefined,
+  ): BlobFill {
+    const fill: BlobFill = new BlobFill(this.#parts, this.#blobs, digest, repository, {
+      source,
+      named,
+      finish: this.#parts.policy.mirrorFinish,
+      reserve: bytes => {
+        const release = this.#size.reserve(bytes)
+        if (release) return release
+        throw new NoRoom(bytes)
+      },
+      onPaused: () => this.fills.paused(fill),
+    })
+    this.fills.add(transfer, fill)
     this.#onFill(fill)
     return fill
   }
@@ -99,6 +127,7 @@ export class PulledBlobs {
         chosen = asked.route
         return asked.answer
       },
+      stat: () => this.#sizeOf(chosen ? [chosen] : routes, digest),
     }
   }
 
@@ -120,6 +149,11 @@ export class PulledBlobs {
       return stored !== undefined
     })
   }
+}
+
+/** A blob that is not kept, because the cache has no room for it. */
+function passed(digest: Digest, size: number, source: Source): ServedBlob {
+  return { size, open: () => PassThrough.open(digest, size, source), check }
 }
 
 /** It was looked at a moment ago. */

@@ -10,10 +10,10 @@ import type { Manifests, Reference, StoredManifest } from '../manifests.ts'
 import type { Parts } from '../parts.ts'
 import type { MayBeStale } from '../reads.ts'
 import { setTag } from '../tag-rows.ts'
+import type { MirrorSize } from './mirror-size.ts'
 import { markMirrored, routesOf } from './mirrored.ts'
 import { Mirrors, type Route } from './mirrors.ts'
 import { orUnknown } from './upstream-fault.ts'
-import type { Usage } from './usage.ts'
 
 type Served = StoredManifest & MayBeStale
 
@@ -24,13 +24,13 @@ type Served = StoredManifest & MayBeStale
 export class PulledManifests {
   readonly #parts: Parts
   readonly #manifests: Manifests
-  readonly #usage: Usage
+  readonly #size: MirrorSize
   readonly #flights = new SingleFlight<Served>()
 
-  constructor(parts: Parts, manifests: Manifests, usage: Usage) {
+  constructor(parts: Parts, manifests: Manifests, size: MirrorSize) {
     this.#parts = parts
     this.#manifests = manifests
-    this.#usage = usage
+    this.#size = size
   }
 
   /** Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, `RemoteError`. */
@@ -94,7 +94,7 @@ export class PulledManifests {
       await markMirrored(batch, mirrors, repository)
       if (tag) await setTag(batch, repository, tag, { digest, checked: now.toString() })
     })
-    this.#usage.add(bytes.length)
+    this.#size.add(bytes.length)
     return { digest, mediaType, bytes }
   }
 

@@ -14,7 +14,8 @@ import {
 import type { Plugins } from '../plugins.ts'
 import type { ServedBlob } from '../reads.ts'
 import { findVariants, listNames, type Named, type VariantFilter } from '../variants.ts'
-import { Fill } from './fill.ts'
+import { Fill, GivenUp } from './fill.ts'
+import { Fills } from './fills.ts'
 import type { MemflowMirror } from './mirrors.ts'
 import { PluginSource } from './plugin-source.ts'
 import { honest, orUnknown } from './upstream-fault.ts'
@@ -30,7 +31,7 @@ export class PulledPlugins implements PluginReads {
   readonly #here: LocalPluginReads
   readonly #lists: UpstreamLists
   readonly #report: (error: unknown) => void
-  readonly #fills = new Map<Digest, Fill>()
+  readonly #fills = new Fills<Fill>()
 
   /** `report` hears of what fails when nobody waits for it. */
   constructor(parts: Parts, plugins: Plugins, report: (error: unknown) => void) {
@@ -77,7 +78,7 @@ export class PulledPlugins implements PluginReads {
     if (here) {
       const open = async () => (await orUnknown(here.open())) ?? this.#open(digest)
       const check = async () => {
-        await (this.#fills.has(digest) || here.check().catch(() => this.#size(digest)))
+        await (this.#fills.get(digest) || here.check().catch(() => this.#size(digest)))
       }
       return { ...here, open, check }
     }
@@ -93,8 +94,13 @@ export class PulledPlugins implements PluginReads {
 
   /** When the transfers and renewals under way have ended. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#fills.values()].map(fill => fill.done))
+    await this.#fills.settled()
     await this.#lists.settled()
+  }
+
+  /** Gives up the transfers that have no readers. */
+  giveUp(): void {
+    this.#fills.giveUp()
   }
 
   /** What is here and on the upstreams' lists, as far as they can be renewed. */
@@ -121,7 +127,7 @@ export class PulledPlugins implements PluginReads {
   }
 
   #size(digest: Digest): Promise<number | undefined> {
-    return honest(new PluginSource(this.#parts, digest).size())
+    return honest(new PluginSource(this.#parts, digest).stat())
   }
 
   /** The transfer of the binary, begun where it is not under way. */
@@ -129,21 +135,27 @@ export class PulledPlugins implements PluginReads {
     const going = this.#fills.get(digest)
     if (going) return going
     const source = new PluginSource(this.#parts, digest)
-    const fill = new Fill(this.#parts.store, digest, source, async (upload, release) => {
-      const { vouched } = source
-      try {
-        if (vouched) await this.#plugins.publish(upload, vouched.file.signature, vouched.created)
-      } finally {
-        // Who has the file finds the plugin here from then on; and who is sure of the bytes can have them in any case.
-        release()
-      }
+    const fill: Fill = new Fill(this.#parts.store, digest, {
+      source,
+      finish: this.#parts.policy.mirrorFinish,
+      // Plugins of memflow upstreams are published here: they are no part of the cache that the limit is for.
+      reserve: () => () => {},
+      keep: async (upload, release) => {
+        const { vouched } = source
+        try {
+          if (vouched) await this.#plugins.publish(upload, vouched.file.signature, vouched.created)
+        } finally {
+          // Who has the file finds the plugin here from then on; and who is sure of the bytes can have them in any case.
+          release()
+        }
+      },
+      onPaused: () => this.#fills.paused(fill),
     })
-    this.#fills.set(digest, fill)
-    fill.done
-      .catch(error => {
-        if (!(error instanceof RegistryError && error.status === 404)) this.#report(error)
-      })
-      .finally(() => this.#fills.delete(digest))
+    this.#fills.add(digest, fill)
+    fill.done.catch(error => {
+      const expected = error instanceof GivenUp || (error instanceof RegistryError && error.status === 404)
+      if (!expected) this.#report(error)
+    })
     return fill
   }
 }
