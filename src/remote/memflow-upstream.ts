@@ -3,7 +3,7 @@ import type { MemflowUpstream, RemoteBlob, RemoteVariant } from './contract.ts'
 import { type Reader, readMetadata, readNames, readVariants } from './memflow-answers.ts'
 import type { RemoteRequest } from './request.ts'
 import type { UpstreamSettings } from './settings.ts'
-import { type Surroundings, Upstream } from './upstream.ts'
+import { type Question, type Surroundings, Upstream } from './upstream.ts'
 
 /** The most that the REST API gives at a time. */
 const PAGE = 50
@@ -24,7 +24,7 @@ export class HttpMemflowUpstream implements MemflowUpstream {
   }
 
   async names(): Promise<{ name: string; description: string }[]> {
-    return (await this.#get('/plugins', readNames)).answer.plugins
+    return (await this.#get({ kind: 'list', place: '', path: '/plugins' }, readNames)).answer.plugins
   }
 
   async variants(name: string): Promise<RemoteVariant[]> {
@@ -35,7 +35,8 @@ export class HttpMemflowUpstream implements MemflowUpstream {
     const found = new Map<string, RemoteVariant>()
     let left = MOST_BYTES
     for (let skip = 0; ; skip += PAGE) {
-      const page = await this.#get(`${path}?skip=${skip}&limit=${PAGE}`, readVariants, left)
+      const topic = { kind: 'list', place: name } as const
+      const page = await this.#get({ ...topic, path: `${path}?skip=${skip}&limit=${PAGE}` }, readVariants, left)
       const { plugins } = page.answer
       const known = found.size
       for (const variant of plugins) found.set(JSON.stringify(variant), variant)
@@ -49,17 +50,18 @@ export class HttpMemflowUpstream implements MemflowUpstream {
   }
 
   async metadata(digest: string) {
-    const { request, answer } = await this.#get(`${filePath(digest)}/metadata`, readMetadata)
+    const path = `${filePath(digest)}/metadata`
+    const { request, answer } = await this.#get({ kind: 'metadata', place: digest, path }, readMetadata)
     if (answer.digest === digest) return answer
     throw request.error('wrong', 'the answer is about another file')
   }
 
   async stat(digest: string): Promise<number | undefined> {
-    return await this.#upstream.size({ path: filePath(digest), scope: '' })
+    return await this.#upstream.size(fileOf(digest))
   }
 
   async file(digest: string, start = 0): Promise<RemoteBlob> {
-    return await this.#upstream.blob({ path: filePath(digest), scope: '' }, start)
+    return await this.#upstream.blob(fileOf(digest), start)
   }
 
   async close(): Promise<void> {
@@ -67,11 +69,11 @@ export class HttpMemflowUpstream implements MemflowUpstream {
   }
 
   async #get<T>(
-    path: string,
+    question: Omit<Question, 'scope'>,
     read: Reader<T>,
     max = MOST_BYTES,
   ): Promise<{ request: RemoteRequest; answer: T; size: number }> {
-    const { request, bytes } = await this.#upstream.document({ path, scope: '' }, max)
+    const { request, bytes } = await this.#upstream.document({ ...question, scope: '' }, max)
     try {
       return { request, answer: read(parseObject(request, bytes), ''), size: bytes.length }
     } catch (error) {
@@ -83,4 +85,8 @@ export class HttpMemflowUpstream implements MemflowUpstream {
 
 function filePath(digest: string): string {
   return `/files/${encodeURIComponent(digest)}`
+}
+
+function fileOf(digest: string): Question {
+  return { kind: 'blob', place: digest, path: filePath(digest), scope: '' }
 }

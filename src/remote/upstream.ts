@@ -2,6 +2,7 @@ import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { finished } from 'node:stream'
 import { Authorization } from './authorization.ts'
+import { Backoff, type Topic } from './backoff.ts'
 import { bodyOf, readBody, statedLength } from './body.ts'
 import { Circuit } from './circuit.ts'
 import type { RemoteBlob } from './contract.ts'
@@ -16,7 +17,7 @@ import { statusError } from './status.ts'
 const MOST_REQUESTS = 64
 
 /** What is asked below the upstream's URL. */
-export interface Question {
+export interface Question extends Topic {
   /** Begins with a slash; all but the query is encoded. */
   readonly path: string
   /** What a token is asked for where the upstream does not say. */
@@ -48,6 +49,7 @@ export class Upstream {
   readonly #base: URL
   readonly #http: Http
   readonly #authorization: Authorization
+  readonly #backoff: Backoff
   readonly #circuit: Circuit
   readonly #slots: Slots
   /** Milliseconds for the head of an answer, and once more for a document behind it. */
@@ -60,7 +62,8 @@ export class Upstream {
     this.#settings = settings
     this.#base = new URL(settings.url)
     this.#http = new Http(settings, resolve)
-    this.#authorization = new Authorization(settings, this.#http, now)
+    this.#backoff = new Backoff(settings.name, now)
+    this.#authorization = new Authorization(settings, this.#http, this.#backoff, now)
     this.#circuit = new Circuit(settings.name, now)
     this.#budget = settings.connectTimeout + settings.idleTimeout
     this.#slots = new Slots(MOST_REQUESTS, this.#budget)
@@ -123,7 +126,8 @@ export class Upstream {
       throw request.error('busy', `${MOST_REQUESTS} requests are under way already`, { retryAfter: 1 })
     }
     try {
-      const reply = await this.#circuit.run(() => this.#answer(request, question))
+      const answer = () => this.#circuit.run(() => this.#answer(request, question))
+      const reply = await this.#backoff.run(question, answer)
       finished(reply.body, release)
       return { request, reply }
     } catch (error) {
