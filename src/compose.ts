@@ -2,6 +2,7 @@ import type Koa from 'koa'
 import { WorkerAnalyzer } from './analyzer/pool.ts'
 import { type KeptToken, keptToken } from './bearer-token.ts'
 import { type Config, ConfigError } from './config.ts'
+import { ClientRates } from './core/mirror/client-rates.ts'
 import { Mirrors } from './core/mirror/mirrors.ts'
 import type { Parts } from './core/parts.ts'
 import { Registry } from './core/registry.ts'
@@ -124,7 +125,7 @@ export async function openParts(
 }
 
 /** No connection is made before something is asked for. */
-function openMirrors({ mirrors, maxPluginSize }: Config): Mirrors {
+function openMirrors({ mirrors, maxPluginSize, mirrorRate }: Config): Mirrors {
   const ofKind = (wanted: MirrorSettings['kind']) => mirrors.filter(({ kind }) => kind === wanted)
   return new Mirrors(
     ofKind('oci').map(rules => ({ rules, upstream: new HttpOciUpstream(rules) })),
@@ -132,6 +133,7 @@ function openMirrors({ mirrors, maxPluginSize }: Config): Mirrors {
       const maxBlobSize = Math.min(rules.maxBlobSize, maxPluginSize)
       return { rules, upstream: new HttpMemflowUpstream({ ...rules, maxBlobSize }) }
     }),
+    new ClientRates(mirrorRate),
   )
 }
 

@@ -116,7 +116,7 @@ export class Backoff {
 
   /** What the outcome of a request says that was let through. One that got no answer says nothing. */
   #judge({ failure }: RemoteError): void {
-    if (failure !== 'busy' && failure !== 'unreachable' && failure !== 'timeout') return this.#release()
+    if (failure !== 'busy' && failure !== 'unreachable' && failure !== 'timeout') this.#release()
     if (!this.#all) return
     const wait = Math.min(this.#all.wait * 2, LAST_PROBE_MS)
     this.#all = { ...this.#all, wait, probe: this.#now() + wait }

@@ -56,7 +56,10 @@ export class Circuit {
   }
 
   #note({ failure, message }: RemoteError, probe: boolean): void {
-    if (failure !== 'unreachable' && failure !== 'timeout') return this.#close()
+    if (failure !== 'unreachable' && failure !== 'timeout') {
+      this.#close()
+      return
+    }
     this.#failures++
     // Others that were under way when it was left alone tell nothing new.
     if (this.#failures < MOST_FAILURES || (this.#open && !probe)) return

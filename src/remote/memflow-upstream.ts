@@ -34,17 +34,23 @@ export class HttpMemflowUpstream implements MemflowUpstream {
     // One that is published meanwhile moves the others on, and some come twice.
     const found = new Map<string, RemoteVariant>()
     let left = MOST_BYTES
+    const checkTime = this.#upstream.walk()
     for (let skip = 0; ; skip += PAGE) {
       const topic = { kind: 'list', place: name } as const
-      const page = await this.#get({ ...topic, path: `${path}?skip=${skip}&limit=${PAGE}` }, readVariants, left)
+      const page = await this.#get(
+        { ...topic, path: `${path}?skip=${skip}&limit=${PAGE}` },
+        readVariants,
+        left,
+      )
       const { plugins } = page.answer
       const known = found.size
       for (const variant of plugins) found.set(JSON.stringify(variant), variant)
       if (plugins.some(({ descriptor }) => descriptor.name !== name)) {
-        throw page.request.error('wrong', 'the answer has plugins of another name')
+        throw page.request.refusal('the answer has plugins of another name')
       }
       if (plugins.length < PAGE) return [...found.values()]
-      if (found.size === known) throw page.request.error('wrong', 'one page of its list is like the other')
+      if (found.size === known) throw page.request.refusal('one page of its list is like the other')
+      checkTime(page.request)
       left -= page.size
     }
   }
@@ -53,7 +59,7 @@ export class HttpMemflowUpstream implements MemflowUpstream {
     const path = `${filePath(digest)}/metadata`
     const { request, answer } = await this.#get({ kind: 'metadata', place: digest, path }, readMetadata)
     if (answer.digest === digest) return answer
-    throw request.error('wrong', 'the answer is about another file')
+    throw request.refusal('the answer is about another file')
   }
 
   async stat(digest: string): Promise<number | undefined> {
@@ -77,7 +83,7 @@ export class HttpMemflowUpstream implements MemflowUpstream {
     try {
       return { request, answer: read(parseObject(request, bytes), ''), size: bytes.length }
     } catch (error) {
-      if (error instanceof SyntaxError) throw request.error('wrong', error.message, { cause: error })
+      if (error instanceof SyntaxError) throw request.refusal(error.message, error)
       throw error
     }
   }

@@ -42,7 +42,7 @@ export class HttpOciUpstream implements OciUpstream {
     const stated = statedDigest(request, reply.headers)
     for (const digest of [stated, isDigest(reference) ? reference : undefined]) {
       if (digest !== undefined && digestOf(bytes, algorithmOf(digest)) !== digest) {
-        throw request.error('wrong', `the manifest is not the one of ${digest}`)
+        throw request.refusal(`the manifest is not the one of ${digest}`)
       }
     }
     const { mediaType } = parse(request, bytes, reply.headers['content-type'])
@@ -110,7 +110,7 @@ export class HttpOciUpstream implements OciUpstream {
     const entries = parseObject(request, bytes)[field] ?? []
     const isEntry = (entry: unknown) => typeof entry === 'string' && (field !== 'tags' || isTag(entry))
     if (!Array.isArray(entries) || !entries.every(isEntry)) {
-      throw request.error('wrong', `the answer has no list of ${field}`)
+      throw request.refusal(`the answer has no list of ${field}`)
     }
     const page = nextPage(request, reply.headers.link)
     return { entries, next: page && (page.get('last') ?? `?${page}`) }
@@ -121,13 +121,15 @@ export class HttpOciUpstream implements OciUpstream {
     const found: Descriptor[] = []
     let query = ''
     let left = MOST_REFERRERS_BYTES
+    const checkTime = this.#upstream.walk()
     for (let page = 1; ; page++) {
       const question = pull('list', repository, `referrers/${subject}${query}`, { accept: OCI_INDEX })
       const document = await this.#upstream.document(question, Math.min(left, MAX_MANIFEST_BYTES))
       found.push(...entriesOf(document))
       const next = nextPage(document.request, document.reply.headers.link)
       if (!next) return found
-      if (page === MOST_PAGES) throw document.request.error('wrong', `it has more than ${page} pages`)
+      if (page === MOST_PAGES) throw document.request.refusal(`it has more than ${page} pages`)
+      checkTime(document.request)
       query = `?${next}`
       left -= document.bytes.length
     }
@@ -167,14 +169,14 @@ function manifestOf(repository: Repository, reference: Digest | Tag): Question {
 function statedDigest(request: RemoteRequest, headers: Reply['headers']): Digest | undefined {
   const digest = headers['docker-content-digest']
   if (digest === undefined || isDigest(digest)) return digest
-  throw request.error('wrong', 'its Docker-Content-Digest is no digest')
+  throw request.refusal('its Docker-Content-Digest is no digest')
 }
 
 function parse(request: RemoteRequest, bytes: Uint8Array, contentType: string | undefined): Manifest {
   try {
     return parseManifest(bytes, contentType)
   } catch (error) {
-    if (error instanceof RegistryError) throw request.error('wrong', error.message, { cause: error })
+    if (error instanceof RegistryError) throw request.refusal(error.message, error)
     throw error
   }
 }
@@ -182,5 +184,5 @@ function parse(request: RemoteRequest, bytes: Uint8Array, contentType: string | 
 function entriesOf({ request, reply, bytes }: Document): readonly Descriptor[] {
   const manifest = parse(request, bytes, reply.headers['content-type'])
   if (manifest.kind === 'index') return manifest.manifests
-  throw request.error('wrong', 'the list of referrers is no index')
+  throw request.refusal('the list of referrers is no index')
 }

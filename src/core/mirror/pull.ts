@@ -6,7 +6,14 @@ import type { Blobs } from '../blobs.ts'
 import type { Discovery, ListPage } from '../discovery.ts'
 import type { Manifests, Reference, StoredManifest } from '../manifests.ts'
 import type { Parts } from '../parts.ts'
-import { LocalReads, type MayBeStale, type Reads, type ReferrersQuery, type ServedBlob } from '../reads.ts'
+import {
+  type Caller,
+  LocalReads,
+  type MayBeStale,
+  type Reads,
+  type ReferrersQuery,
+  type ServedBlob,
+} from '../reads.ts'
 import type { BlobFill } from './blob-fill.ts'
 import { GivenUp, NoRoom } from './fill.ts'
 import type { MirrorSize } from './mirror-size.ts'
@@ -48,20 +55,34 @@ export class Pull implements Reads {
     this.#lists = new PulledLists(parts, discovery)
   }
 
-  async manifest(repository: Repository, reference: Reference): Promise<StoredManifest & MayBeStale> {
-    const manifest = await honest(this.#manifests.get(repository, reference))
+  async manifest(
+    repository: Repository,
+    reference: Reference,
+    caller?: Caller,
+  ): Promise<StoredManifest & MayBeStale> {
+    const manifest = await honest(this.#manifests.get(repository, reference, caller))
     this.#usage.note(manifest.digest, repository)
     return manifest
   }
 
-  async blob(repository: Repository, digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob> {
-    const blob = await honest(this.#blobs.get(repository, digest, wanted))
+  async blob(
+    repository: Repository,
+    digest: Digest,
+    wanted: 'bytes' | 'size',
+    caller?: Caller,
+  ): Promise<ServedBlob> {
+    const blob = await honest(this.#blobs.get(repository, digest, wanted, caller))
     this.#usage.note(digest)
     return { size: blob.size, open: () => honest(blob.open()), check: () => honest(blob.check()) }
   }
 
-  tags(repository: Repository, limit: number, after?: string): Promise<ListPage<string> & MayBeStale> {
-    return honest(this.#lists.tags(repository, limit, after))
+  tags(
+    repository: Repository,
+    limit: number,
+    after?: string,
+    caller?: Caller,
+  ): Promise<ListPage<string> & MayBeStale> {
+    return honest(this.#lists.tags(repository, limit, after, caller))
   }
 
   referrers(
@@ -69,8 +90,9 @@ export class Pull implements Reads {
     subject: Digest,
     limit: number,
     query: ReferrersQuery,
+    caller?: Caller,
   ): Promise<ListPage<Descriptor> & MayBeStale> {
-    return honest(this.#lists.referrers(repository, subject, limit, query))
+    return honest(this.#lists.referrers(repository, subject, limit, query, caller))
   }
 
   /** When the transfers under way have ended, with what follows from them. */

@@ -4,7 +4,7 @@ import type { Repository } from '../../oci/name.ts'
 import type { Blobs } from '../blobs.ts'
 import { keepingBytes } from '../changes.ts'
 import type { Parts } from '../parts.ts'
-import type { LocalReads, ServedBlob } from '../reads.ts'
+import type { Caller, LocalReads, ServedBlob } from '../reads.ts'
 import { BlobFill } from './blob-fill.ts'
 import { NoRoom } from './fill.ts'
 import { Fills } from './fills.ts'
@@ -40,30 +40,42 @@ export class PulledBlobs {
     this.#onFill = onFill
   }
 
-  /** Throws `BLOB_UNKNOWN`, `RemoteError`. */
-  async get(repository: Repository, digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob> {
+  /** Throws `BLOB_UNKNOWN`, `TOOMANYREQUESTS`, `RemoteError`. */
+  async get(
+    repository: Repository,
+    digest: Digest,
+    wanted: 'bytes' | 'size',
+    caller?: Caller,
+  ): Promise<ServedBlob> {
     const here = await orUnknown(this.#here.blob(repository, digest))
-    if (!here) return this.#pull(repository, digest, wanted)
+    if (!here) return this.#pull(repository, digest, wanted, caller)
     // What is held may have been damaged: then it is fetched again.
     return {
       size: here.size,
       open: async () =>
-        (await orUnknown(here.open())) ?? (await (await this.#pull(repository, digest, 'bytes')).open()),
+        (await orUnknown(here.open())) ??
+        (await (await this.#pull(repository, digest, 'bytes', caller)).open()),
       check: async () => {
         const sound = await orUnknown(here.check().then(() => true))
-        if (!sound) await this.#pull(repository, digest, 'size')
+        if (!sound) await this.#pull(repository, digest, 'size', caller)
       },
     }
   }
 
-  async #pull(repository: Repository, digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob> {
+  async #pull(
+    repository: Repository,
+    digest: Digest,
+    wanted: 'bytes' | 'size',
+    caller: Caller | undefined,
+  ): Promise<ServedBlob> {
     const { index, mirrors, store } = this.#parts
     const routes = await blobRoutesOf(index, mirrors, repository)
     if (routes.length === 0) throw unknown(digest)
-    const again = async () => (await this.#pull(repository, digest, 'bytes')).open()
+    mirrors.admit(caller)
+    const again = async () => (await this.#pull(repository, digest, 'bytes', caller)).open()
     const named = await namedSize(index, repository, digest)
     if (wanted === 'size') {
-      const size = (await this.#sizeOf(routes, digest)) ?? named
+      const size = (await this.#sizeOf(routes, digest, caller)) ?? named
       if (size !== undefined) return { size, open: again, check }
     }
     const stored = await store.stat(digest)
@@ -71,11 +83,11 @@ export class PulledBlobs {
     let fill = this.fills.get(transfer)
     // Bytes that are here for another repository are nothing of this one's, unless its own upstream has them too.
     if (!fill?.repositories.has(repository) && (fill || stored)) {
-      await this.#sizeOf(routes, digest)
+      await this.#sizeOf(routes, digest, caller)
       if (await this.#adopt(repository, digest)) return this.#here.blob(repository, digest)
       fill = this.fills.get(transfer)
     }
-    const source = this.#source(routes, digest)
+    const source = this.#source(routes, digest, caller)
     if (!fill && named !== undefined && !this.#size.fits(named)) return passed(digest, named, source)
     const going = fill ?? this.#begin(transfer, repository, digest, source, named)
     going.repositories.add(repository)
@@ -83,7 +95,7 @@ export class PulledBlobs {
       return { size: await going.size, open: () => (going.isOver ? again() : going.open()), check }
     } catch (error) {
       if (!(error instanceof NoRoom)) throw error
-      return passed(digest, error.size, this.#source(routes, digest))
+      return passed(digest, error.size, this.#source(routes, digest, caller))
     }
   }
 
@@ -110,7 +122,7 @@ export class PulledBlobs {
     return fill
   }
 
-  #source(routes: readonly Route[], digest: Digest): Source {
+  #source(routes: readonly Route[], digest: Digest, caller: Caller | undefined): Source {
     const { mirrors } = this.#parts
     let chosen: Route | undefined
     return {
@@ -120,21 +132,31 @@ export class PulledBlobs {
       open: async start => {
         // What one upstream has begun, no other one goes on with.
         const from = chosen ? [chosen] : routes
-        const asked = await mirrors.ask(from, `blob ${digest}`, ({ upstream, repository }) =>
-          upstream.blob(repository, digest, start),
+        const asked = await mirrors.ask(
+          from,
+          `blob ${digest}`,
+          ({ upstream, repository }) => upstream.blob(repository, digest, start),
+          caller,
         )
         if (!asked) throw unknown(digest)
         chosen = asked.route
         return asked.answer
       },
-      stat: () => this.#sizeOf(chosen ? [chosen] : routes, digest),
+      stat: () => this.#sizeOf(chosen ? [chosen] : routes, digest, caller),
     }
   }
 
   /** What the upstreams say by HEAD. Throws `BLOB_UNKNOWN` where none has it. */
-  async #sizeOf(routes: readonly Route[], digest: Digest): Promise<number | undefined> {
-    const asked = await this.#parts.mirrors.ask(routes, `blob ${digest}`, ({ upstream, repository }) =>
-      upstream.stat(repository, digest),
+  async #sizeOf(
+    routes: readonly Route[],
+    digest: Digest,
+    caller: Caller | undefined,
+  ): Promise<number | undefined> {
+    const asked = await this.#parts.mirrors.ask(
+      routes,
+      `blob ${digest}`,
+      ({ upstream, repository }) => upstream.stat(repository, digest),
+      caller,
     )
     if (asked) return asked.answer
     throw unknown(digest)
