@@ -64,7 +64,9 @@ export class RegistryClient {
     const late = performance.now() + KEEPING
     while ((await this.#sizeHere(path)) === undefined) {
       if (performance.now() > late)
-        throw new Error('it came and was not kept; the log of the registry says why')
+        throw new Error(
+          'it came and was not kept: MEMFLOW_MIRROR_MAX_SIZE has no room for it, or the log of the registry says why',
+        )
       await sleep(LOOK_EVERY, undefined, { signal: this.#signal })
     }
     return { size, wasHere: false }

@@ -12,6 +12,9 @@ import { type Source, transfer, wrong } from './source.ts'
  */
 const PAUSE_MS = 10_000
 
+/** A client that asks for a blob opens it at once; one that has not after so many milliseconds never will. */
+const OPENING_MS = 100
+
 /** The most bytes that are taken of a blob if neither a manifest nor the upstream states its size. */
 export const MAX_UNSTATED_BYTES = 32 * 1024 * 1024
 
@@ -139,7 +142,7 @@ export class Fill {
         await this.#store.stage(`fill-${randomUUID()}`, algorithm, async upload => {
           this.#upload = upload
           if (size !== undefined) sized(size)
-          if (this.#readers === 0) this.#pause()
+          if (this.#readers === 0) this.#timer = setTimeout(() => this.#pause(), OPENING_MS)
           const max = size ?? MAX_UNSTATED_BYTES
           const bytes = this.#whileWanted(transfer(source, first, max, this.#ending.signal, size))
           const onStaged = (staged: number) => {

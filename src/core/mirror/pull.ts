@@ -95,9 +95,9 @@ export class Pull implements Reads {
     return honest(this.#lists.referrers(repository, subject, limit, query, caller))
   }
 
-  /** When the transfers under way have ended, with what follows from them. */
+  /** When the transfers and renewals under way have ended, with what follows from them. */
   async settled(): Promise<void> {
-    await this.#blobs.fills.settled()
+    await Promise.all([this.#blobs.fills.settled(), this.#manifests.settled()])
     await this.#background
   }
 

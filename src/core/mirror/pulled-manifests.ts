@@ -49,6 +49,11 @@ export class PulledManifests {
     return this.#flights.run(flight, () => this.#fetch(repository, reference, { caller }))
   }
 
+  /** When no manifest is on its way; renewals go on after their requests. */
+  async settled(): Promise<void> {
+    await this.#flights.settled()
+  }
+
   /** Whether the tag is served without asking; one that was pushed here always is. */
   #holds(repository: Repository, tag: Tag, row: TagRow | undefined): boolean {
     const [route] = this.#parts.mirrors.routes(repository)
