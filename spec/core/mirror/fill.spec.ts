@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { BlobFill } from '../../../src/core/mirror/blob-fill.ts'
-import { type FillOptions, GivenUp, NoRoom } from '../../../src/core/mirror/fill.ts'
+import { type FillOptions, GivenUp } from '../../../src/core/mirror/fill.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
 import { RemoteError } from '../../../src/remote/error.ts'
 import { refusal } from '../../support/refusal.ts'
@@ -269,13 +269,12 @@ describe('core/mirror/fill', () => {
   })
 
   it('without room for it -> is refused before a byte is staged, with the size', async () => {
-    const reserve = (bytes: number): never => {
-      throw new NoRoom(bytes)
-    }
     const hand = new Hand(6)
-    const fill = begin(digestOf('abcdef'), hand, { reserve })
+    const fill = begin(digestOf('abcdef'), hand, { reserve: () => undefined })
     expect(await fill.size.catch(error => error)).to.include({ name: 'NoRoom', size: 6 })
     expect(hand.cancelled).to.be.above(0)
+    const unstated = begin(digestOf('abcdef'), new Hand(), { reserve: () => undefined })
+    expect(await refusal(unstated.done)).to.match(/states no size, and the cache has no room/)
   })
 
   describe('of a size that the upstream does not state', () => {

@@ -4,7 +4,7 @@ import { RegistryError } from '../../oci/errors.ts'
 /** So many clients are remembered: a few megabytes. */
 const MAX_CLIENTS = 10_000
 
-/** What a request costs that the upstream did not answer with content: it may be for a made-up name. */
+/** What a request costs for something that the upstream does not have or refuses: it may be a made-up name. */
 export const FAILED_COST = 10
 
 /**

@@ -18,11 +18,13 @@ const OPENING_MS = 100
 /** The most bytes that are taken of a blob if neither a manifest nor the upstream states its size. */
 export const MAX_UNSTATED_BYTES = 32 * 1024 * 1024
 
+const NEITHER = 'it states no size, and the cache has no room for a blob that may be large'
+
 /** Publishes what has come and was verified; `release` lets readers have its last byte. */
 export type Keep = (upload: Upload, release: () => void) => Promise<void>
 
-/** Takes room for that many bytes, and returns the function that gives it back. Throws `NoRoom`. */
-export type Reserve = (bytes: number) => () => void
+/** Takes room for that many bytes, and returns the function that gives it back; undefined if there is none. */
+export type Reserve = (bytes: number) => (() => void) | undefined
 
 /** No room in the cache for a blob: it can still be passed through. */
 export class NoRoom extends Error {
@@ -138,7 +140,9 @@ export class Fill {
       const first = await this.#first()
       try {
         const size = this.#total
-        release = reserve(size ?? MAX_UNSTATED_BYTES)
+        const taken = reserve(size ?? MAX_UNSTATED_BYTES)
+        if (!taken) throw size === undefined ? wrong(source, NEITHER) : new NoRoom(size)
+        release = taken
         await this.#store.stage(`fill-${randomUUID()}`, algorithm, async upload => {
           this.#upload = upload
           if (size !== undefined) sized(size)
@@ -178,7 +182,8 @@ export class Fill {
     try {
       if (named !== undefined && (first.size ?? 0) > named)
         throw wrong(source, `it states ${first.size} bytes, and the manifest says ${named} (${this.digest})`)
-      this.#total = first.size ?? named ?? (await source.stat())
+      // A HEAD that fails says nothing about the transfer.
+      this.#total = first.size ?? named ?? (await source.stat().catch(() => undefined))
       return first
     } catch (error) {
       first.cancel()

@@ -126,8 +126,7 @@ export class Mirrors {
       return await request()
     } catch (error) {
       const { failure } = error instanceof RemoteError ? error : {}
-      if (failure === 'unknown' || failure === 'refused' || failure === 'busy')
-        this.charge(caller, FAILED_COST - 1)
+      if (failure === 'unknown' || failure === 'refused') this.charge(caller, FAILED_COST - 1)
       throw error
     }
   }

@@ -110,11 +110,7 @@ export class PulledBlobs {
       source,
       named,
       finish: this.#parts.policy.mirrorFinish,
-      reserve: bytes => {
-        const release = this.#size.reserve(bytes)
-        if (release) return release
-        throw new NoRoom(bytes)
-      },
+      reserve: bytes => this.#size.reserve(bytes),
       onPaused: () => this.fills.paused(fill),
     })
     this.fills.add(transfer, fill)
