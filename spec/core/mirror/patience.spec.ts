@@ -21,7 +21,7 @@ describe('core/mirror/patience', () => {
     expect(failure).to.have.property('message', 'it broke')
   })
 
-  it('ends, and does not wait for that upstream again until it has answered', async () => {
+  it('ends, and does not wait for that upstream again while it is late', async () => {
     const patience = new Patience(1)
     const { promise, resolve } = renewal()
     expect(await late(patience.wait('hub', promise))).to.equal(true)

@@ -8,7 +8,7 @@ export class Late extends RemoteError {}
 
 /**
  * How long requests wait for upstreams if the cache has an answer (RFC 5861: stale-while-revalidate, stale-if-error).
- * After an upstream was late, none waits for it until it has answered.
+ * While an upstream is late, no other request waits for it. After that the circuit knows whether it is dead.
  */
 export class Patience {
   readonly #time: number
@@ -22,10 +22,8 @@ export class Patience {
   /** The outcome of the renewal, which goes on in any case. Throws its error, or `Late`. */
   async wait<T>(upstream: string, renewal: Promise<T>): Promise<T> {
     // The request may be over before the renewal is.
-    renewal.then(
-      () => this.#late.delete(upstream),
-      () => {},
-    )
+    const ended = () => this.#late.delete(upstream)
+    renewal.then(ended, ended)
     const late = () => new Late(upstream, 'timeout', `${upstream}: it has not answered yet`)
     if (this.#late.has(upstream)) throw late()
     let timer: NodeJS.Timeout | undefined
