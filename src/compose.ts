@@ -3,6 +3,7 @@ import { WorkerAnalyzer } from './analyzer/pool.ts'
 import { type KeptToken, keptToken } from './bearer-token.ts'
 import { type Config, ConfigError } from './config.ts'
 import { continueClock } from './core/last-time.ts'
+import { ClientRates } from './core/mirror/client-rates.ts'
 import { Mirrors } from './core/mirror/mirrors.ts'
 import type { Parts } from './core/parts.ts'
 import { Registry } from './core/registry.ts'
@@ -160,7 +161,7 @@ export async function openParts(
 }
 
 /** No connection is made before something is asked for. */
-function openMirrors({ mirrors, maxPluginSize }: Config, documents: Documents): Mirrors {
+function openMirrors({ mirrors, maxPluginSize, mirrorRate }: Config, documents: Documents): Mirrors {
   const ofKind = (wanted: MirrorSettings['kind']) => mirrors.filter(({ kind }) => kind === wanted)
   return new Mirrors(
     ofKind('oci').map(rules => ({ rules, upstream: new HttpOciUpstream(rules, { documents }) })),
@@ -168,6 +169,7 @@ function openMirrors({ mirrors, maxPluginSize }: Config, documents: Documents): 
       const maxBlobSize = Math.min(rules.maxBlobSize, maxPluginSize)
       return { rules, upstream: new HttpMemflowUpstream({ ...rules, maxBlobSize }, { documents }) }
     }),
+    new ClientRates(mirrorRate),
   )
 }
 

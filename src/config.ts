@@ -36,6 +36,10 @@ export interface Config {
   readonly gcGrace: number
   /** Bytes; Infinity: no limit. */
   readonly mirrorMaxSize: number
+  /** Bytes; 0: none; Infinity: all. */
+  readonly mirrorFinish: number
+  /** Requests to upstreams a minute that one client address may cause; Infinity: no limit. */
+  readonly mirrorRate: number
   readonly mirrors: readonly MirrorSettings[]
 }
 
@@ -89,6 +93,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     gcEvery: read('MEMFLOW_GC_EVERY', orOff, `${DURATION}, or off`, '1h'),
     gcGrace: read('MEMFLOW_GC_GRACE', parseDuration, DURATION, '24h'),
     mirrorMaxSize: read('MEMFLOW_MIRROR_MAX_SIZE', orUnlimited, `${SIZE}, or unlimited`, 'unlimited'),
+    mirrorFinish: read('MEMFLOW_MIRROR_FINISH', orZeroOrUnlimited, `${SIZE}, 0 or unlimited`, '4MiB'),
+    mirrorRate: read(
+      'MEMFLOW_MIRROR_RATE',
+      parseRate,
+      'a number of requests a minute such as 3000, or unlimited',
+      '3000',
+    ),
     mirrors: mirrorsIn(env),
   }
   if (config.bearerToken === 'token' && !isLoopback(config.address.host)) {
@@ -121,6 +132,15 @@ function orAuto(text: string): { count: number | undefined } | undefined {
 
 function orUnlimited(text: string): number | undefined {
   return text === 'unlimited' ? Number.POSITIVE_INFINITY : parseSize(text)
+}
+
+function orZeroOrUnlimited(text: string): number | undefined {
+  return text === '0' ? 0 : orUnlimited(text)
+}
+
+function parseRate(text: string): number | undefined {
+  if (text === 'unlimited') return Number.POSITIVE_INFINITY
+  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined
 }
 
 function orNever(text: string): number | undefined {

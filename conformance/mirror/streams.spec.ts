@@ -72,7 +72,7 @@ describe('streams', () => {
     expect(upstream.requests).to.have.length(1)
   })
 
-  it('all clients leave -> it goes on, and the next one has it without the upstream', async () => {
+  it('nearly done when all clients leave -> it goes on, and the next one has it without the upstream', async () => {
     const { url, bytes, digest } = stock(2 * MB, 4 * MB)
     const leaving = new Reader(url, bytes)
     await leaving.first

@@ -29,6 +29,18 @@ describe('http: Cache-Control: only-if-cached', () => {
     expect(upstream.requests).to.have.length(1)
   })
 
+  it('of a manifest, the tags and referrers -> what is here, and no upstream is asked', async () => {
+    const { upstream, mirror } = await mirroring({ tagTtl: 0 })
+    const { manifest } = putArtifact(upstream, 'app', 'v1', 'a layer')
+    const paths = [`/v2/up/app/manifests/${manifest}`, '/v2/up/app/manifests/v1', '/v2/up/app/tags/list']
+    for (const path of paths) expect((await mirror.ask('GET', path, ONLY)).status, path).to.equal(504)
+    expect(upstream.requests).to.have.length(0)
+    expect((await mirror.ask('GET', '/v2/up/app/manifests/v1')).status).to.equal(200)
+    for (const path of [...paths, `/v2/up/app/referrers/${manifest}`])
+      expect((await mirror.ask('GET', path, ONLY)).status, path).to.equal(200)
+    expect(upstream.requests).to.have.length(1)
+  })
+
   it('of a registry without upstreams -> as without it', async () => {
     const { digest } = await pushBlob(plain(), 'a', 'content')
     expect((await plain().ask('GET', `/v2/a/blobs/${digest}`, ONLY)).text).to.equal('content')

@@ -12,10 +12,8 @@ describe('remote/circuit', () => {
     circuit = new Circuit('hub', () => now)
   })
 
-  const fail = (failure: RemoteFailure, retryAfter?: number) =>
-    remoteError(
-      circuit.run(() => Promise.reject(new RemoteError('hub', failure, 'it broke', { retryAfter }))),
-    )
+  const fail = (failure: RemoteFailure) =>
+    remoteError(circuit.run(() => Promise.reject(new RemoteError('hub', failure, 'it broke'))))
 
   const succeed = () => circuit.run(() => Promise.resolve('well'))
 
@@ -100,21 +98,6 @@ describe('remote/circuit', () => {
     await open()
     now += 5000
     await circuit.run(() => Promise.reject(new TypeError('a bug'))).catch(() => {})
-    expect(await succeed()).to.equal('well')
-  })
-
-  it('does not ask an upstream that wants to be left alone, until then', async () => {
-    await fail('busy', 30)
-    now += 10_000
-    const error = await remoteError(succeed())
-    expect(error).to.include({ failure: 'busy', retryAfter: 20 })
-    expect(error.message).to.equal('hub: not asked for 20 s more, as it has asked for: it broke')
-    now += 20_000
-    expect(await succeed()).to.equal('well')
-  })
-
-  it('goes on asking one that is busy and does not say for how long', async () => {
-    await fail('busy')
     expect(await succeed()).to.equal('well')
   })
 })

@@ -8,7 +8,7 @@ import { type FaultyUpstream, upstreams } from '../support/faulty-upstream.ts'
 import { EMPTY } from '../support/oci.ts'
 import { json } from '../support/upstream/answers.ts'
 import { read, remoteError, settingsFor } from '../support/upstream/asking.ts'
-import { body, endless, headers, send, status, without } from '../support/upstream/faults.ts'
+import { body, type Exchange, endless, headers, send, status, without } from '../support/upstream/faults.ts'
 
 const A = 'library/a' as Repository
 const V1 = 'v1' as Tag
@@ -175,6 +175,31 @@ describe('remote/oci-upstream', () => {
       expect(closed).to.deep.equal([true, true])
     })
 
+    it('that trickles is given up after a minute, and one that is read slowly is not', async () => {
+      let now = 0
+      const watched = new HttpOciUpstream(settingsFor(upstream.url), { now: () => now })
+      const pieces = (rest: Buffer[]) => (exchange: Exchange) => {
+        exchange.response.writeHead(200, exchange.answer.headers)
+        for (const piece of rest) exchange.response.write(piece)
+      }
+      upstream.fail('blob', pieces([Buffer.alloc(1)]))
+      const { body, cancel } = await watched.blob(A, digest)
+      const chunks = body[Symbol.asyncIterator]()
+      const next = chunks.next()
+      now += 60_000
+      expect(await remoteError(next)).to.include({ failure: 'timeout' })
+      cancel()
+      upstream.heal()
+      const slowly = (await watched.blob(A, digest)).body[Symbol.asyncIterator]()
+      let read = 0
+      for (let chunk = await slowly.next(); !chunk.done; chunk = await slowly.next()) {
+        read += chunk.value.length
+        now += 600_000
+      }
+      expect(read).to.equal(BLOB.length)
+      await watched.close()
+    })
+
     it('that is not there leaves nothing behind that others wait for', async () => {
       for (let i = 0; i < 70; i++) await remoteError(client.blob(A, OTHER))
       expect((await read((await client.blob(A, digest)).body)).equals(BLOB)).to.equal(true)
@@ -182,15 +207,30 @@ describe('remote/oci-upstream', () => {
 
     it('of which very many are read at a time leaves others waiting, and not for good', async () => {
       const hasty = new HttpOciUpstream(settingsFor(upstream.url, { connectTimeout: 1000, idleTimeout: 500 }))
-      const bodies = await Promise.all(Array.from({ length: 64 }, () => hasty.blob(A, digest)))
+      const bodies = await Promise.all(Array.from({ length: 48 }, () => hasty.blob(A, digest)))
       const error = await remoteError(hasty.blob(A, digest))
       expect([error.failure, error.retryAfter]).to.deep.equal(['busy', 1])
-      expect(error.message).to.include('64 requests are under way already')
+      expect(await hasty.stat(A, digest), 'they leave room for the rest').to.equal(BLOB.length)
+      expect(error.message).to.include('48 requests are under way already')
       const waiting = hasty.blob(A, digest)
       bodies[0]?.cancel()
       expect((await read((await waiting).body)).equals(BLOB)).to.equal(true)
       await hasty.close()
     })
+  })
+
+  it('a list whose pages come too slowly is given up', async () => {
+    let now = 0
+    const watched = new HttpOciUpstream(settingsFor(upstream.url), { now: () => now })
+    upstream.fail('referrers', exchange => {
+      now += 20_000
+      const { request, response, answer } = exchange
+      response.writeHead(200, { ...answer.headers, link: `<${request.url}?a>; rel="next"` }).end(answer.body)
+    })
+    const error = await remoteError(watched.referrers(A, digestOf('x')))
+    expect([error.failure, upstream.count('referrers')]).to.deep.equal(['timeout', 2])
+    expect(error.message).to.match(/the list was not here after 30 s/)
+    await watched.close()
   })
 
   describe('lists', () => {

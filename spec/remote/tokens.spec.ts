@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns'
 import { expect } from 'chai'
+import { Backoff } from '../../src/remote/backoff.ts'
 import { Http } from '../../src/remote/http.ts'
 import { Tokens } from '../../src/remote/tokens.ts'
 import { type FaultyUpstream, upstreams } from '../support/faulty-upstream.ts'
@@ -15,7 +16,7 @@ describe('remote/tokens', () => {
   beforeEach(async () => {
     upstream = await start({ access: new TokenAccess() })
     http = new Http(settingsFor(upstream.url), lookup)
-    tokens = new Tokens('hub', http, 5000, () => 0)
+    tokens = new Tokens('hub', http, new Backoff('hub', () => 0), 5000, () => 0)
   })
 
   afterEach(() => http.close())

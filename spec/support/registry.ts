@@ -99,6 +99,7 @@ export class CoreRegistry extends Registry {
         uploadTtl: 24 * 3_600_000,
         gcGrace: 24 * 3_600_000,
         mirrorMaxSize: Number.POSITIVE_INFINITY,
+        mirrorFinish: 4 * MIB,
         ...options.policy,
       },
       mirrors: options.mirrors ?? new Mirrors(),

@@ -7,6 +7,10 @@ import { MANIFEST_KINDS } from '../oci/media-types.ts'
 const KEEPING = 30_000
 const LOOK_EVERY = 50
 
+/** An answer that asks to come back within so many seconds is followed so often. */
+const LONGEST_WAIT_S = 10
+const MAX_WAITS = 10
+
 const ACCEPT = Object.keys(MANIFEST_KINDS).join(', ')
 
 /** A registry that is asked to bring things here. All methods throw errors that say in words why it does not. */
@@ -60,7 +64,9 @@ export class RegistryClient {
     const late = performance.now() + KEEPING
     while ((await this.#sizeHere(path)) === undefined) {
       if (performance.now() > late)
-        throw new Error('it came and was not kept; the log of the registry says why')
+        throw new Error(
+          'it came and was not kept: MEMFLOW_MIRROR_MAX_SIZE has no room for it, or the log of the registry says why',
+        )
       await sleep(LOOK_EVERY, undefined, { signal: this.#signal })
     }
     return { size, wasHere: false }
@@ -96,10 +102,23 @@ export class RegistryClient {
   }
 
   async #ask(path: string): Promise<Response> {
-    const response = await this.#send(path, { headers: { accept: ACCEPT } })
+    // What is kept is no answer as long as the upstream may give one.
+    const headers = { accept: ACCEPT, 'cache-control': 'no-cache' }
+    const response = await this.#admitted(path, { headers })
     if (response.ok) return response
     const text = await response.text()
     throw new Error(messageIn(text) || text || `it answers ${response.status}`)
+  }
+
+  /** The answer, as soon as the registry takes requests of this client again. */
+  async #admitted(path: string, request: RequestInit): Promise<Response> {
+    for (let waits = 0; ; waits++) {
+      const response = await this.#send(path, request)
+      const wait = Number(response.headers.get('retry-after') ?? Number.NaN)
+      if (response.status !== 429 || !(wait <= LONGEST_WAIT_S) || waits === MAX_WAITS) return response
+      await response.body?.cancel()
+      await sleep(wait * 1000, undefined, { signal: this.#signal })
+    }
   }
 
   async #send(path: string, request: RequestInit): Promise<Response> {

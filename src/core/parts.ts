@@ -27,6 +27,8 @@ export interface Policy {
   readonly gcGrace: number
   /** How much mirrored content stays, in bytes; Infinity: all. */
   readonly mirrorMaxSize: number
+  /** A transfer from an upstream that every client has left is finished if no more bytes than this are missing. */
+  readonly mirrorFinish: number
 }
 
 /** What the rules stand on; made once, in compose.ts. */

@@ -1,7 +1,7 @@
 import type { FileRow, VariantRow } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Plugins } from './plugins.ts'
-import type { MayBeStale, ServedBlob } from './reads.ts'
+import type { Caller, MayBeStale, ServedBlob } from './reads.ts'
 import type { Named, VariantFilter } from './variants.ts'
 
 /** Where an answer comes from. */
@@ -20,12 +20,18 @@ export interface ReadMetadata extends Origin {
 
 /** What memflow's clients read, wherever it comes from: here alone, or upstreams as well (core/mirror/pulled-plugins.ts). */
 export interface PluginReads {
-  names(): Promise<ReadList<Named>>
-  variants(name: string, filter: VariantFilter, skip: number, limit: number): Promise<ReadList<VariantRow>>
+  names(caller?: Caller): Promise<ReadList<Named>>
+  variants(
+    name: string,
+    filter: VariantFilter,
+    skip: number,
+    limit: number,
+    caller?: Caller,
+  ): Promise<ReadList<VariantRow>>
   /** Throws `PLUGIN_UNKNOWN`. */
-  metadata(digest: Digest): Promise<ReadMetadata>
+  metadata(digest: Digest, caller?: Caller): Promise<ReadMetadata>
   /** `wanted`: whether the bytes will be asked for, or only their size. Throws `PLUGIN_UNKNOWN`. */
-  file(digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob & Origin>
+  file(digest: Digest, wanted: 'bytes' | 'size', caller?: Caller): Promise<ServedBlob & Origin>
 }
 
 /** Of what is here alone. */

@@ -27,24 +27,45 @@ export interface ServedBlob {
   readonly check: () => Promise<void>
 }
 
+/** Whose request it is, as far as that makes a difference. */
+export interface Caller {
+  /** The client's address; undefined if its requests are not counted. */
+  readonly address: string | undefined
+  /** Whether the upstream's word is worth waiting for, though the cache has an answer (RFC 9111, section 5.2.1.4). */
+  readonly validates: boolean
+}
+
 export interface ReferrersQuery {
   readonly artifactType?: string | undefined
   readonly after?: string | undefined
 }
 
-/** What is read over OCI, wherever it comes from: here alone, or upstreams as well (core/mirror/pull.ts). */
+/**
+ * What is read over OCI, wherever it comes from: here alone, or upstreams as well (core/mirror/pull.ts).
+ * With upstreams all throw `TOOMANYREQUESTS` if the caller asks for too much that is not here.
+ */
 export interface Reads {
   /** Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`. */
-  manifest(repository: Repository, reference: Reference): Promise<StoredManifest & MayBeStale>
+  manifest(
+    repository: Repository,
+    reference: Reference,
+    caller?: Caller,
+  ): Promise<StoredManifest & MayBeStale>
   /** `wanted`: whether the bytes will be asked for, or only their size. Throws `BLOB_UNKNOWN`. */
-  blob(repository: Repository, digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob>
+  blob(repository: Repository, digest: Digest, wanted: 'bytes' | 'size', caller?: Caller): Promise<ServedBlob>
   /** Throws `NAME_UNKNOWN`. */
-  tags(repository: Repository, limit: number, after?: string): Promise<ListPage<string> & MayBeStale>
+  tags(
+    repository: Repository,
+    limit: number,
+    after?: string,
+    caller?: Caller,
+  ): Promise<ListPage<string> & MayBeStale>
   referrers(
     repository: Repository,
     subject: Digest,
     limit: number,
     query: ReferrersQuery,
+    caller?: Caller,
   ): Promise<ListPage<Descriptor> & MayBeStale>
 }
 

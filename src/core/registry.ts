@@ -7,6 +7,7 @@ import { Freshness } from './freshness.ts'
 import { Collector } from './garbage/collector.ts'
 import { Manifests } from './manifests.ts'
 import { Eviction } from './mirror/eviction.ts'
+import { MirrorSize } from './mirror/mirror-size.ts'
 import type { Mirrors } from './mirror/mirrors.ts'
 import { Pull } from './mirror/pull.ts'
 import { PulledPlugins } from './mirror/pulled-plugins.ts'
@@ -49,11 +50,12 @@ export class Registry {
     this.plugins = new Plugins(parts, this.manifests)
     this.collector = new Collector(parts)
     this.#usage = new Usage(parts)
-    this.eviction = new Eviction(parts, this.manifests, this.collector, this.#usage)
+    const size = new MirrorSize(parts.policy.mirrorMaxSize)
+    this.eviction = new Eviction(parts, this.manifests, this.collector, this.#usage, size)
     this.freshness = new Freshness(parts, this.#usage)
     this.mirrors = parts.mirrors
     const local = [this.blobs, this.manifests, this.discovery] as const
-    this.#pull = this.mirrors.configured ? new Pull(parts, ...local, this.#usage, report) : undefined
+    this.#pull = this.mirrors.configured ? new Pull(parts, ...local, this.#usage, size, report) : undefined
     this.here = { reads: new LocalReads(...local), pluginReads: new LocalPluginReads(this.plugins) }
     this.reads = this.#pull ?? this.here.reads
     const upstreams = this.mirrors.memflow.length > 0
@@ -94,6 +96,8 @@ export class Registry {
 
   /** Ends the connections to upstreams; transfers under way are given up. */
   async close(): Promise<void> {
+    this.#pull?.giveUp()
+    this.#pulledPlugins?.giveUp()
     await this.mirrors.close()
     await Promise.all([this.#pull?.settled(), this.#pulledPlugins?.settled()])
     await this.#usage.write()

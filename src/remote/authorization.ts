@@ -1,3 +1,4 @@
+import type { Backoff } from './backoff.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import type { Http } from './http.ts'
 import { checkRealm } from './realm.ts'
@@ -16,12 +17,12 @@ export class Authorization {
   /** What the upstream wanted last, and could be given, by the scope of the request. */
   readonly #challenges = new Map<string, Challenge>()
 
-  constructor(settings: UpstreamSettings, http: Http, now: () => number) {
+  constructor(settings: UpstreamSettings, http: Http, backoff: Backoff, now: () => number) {
     const { name, username = '', password = '', connectTimeout, idleTimeout } = settings
     const credentials = `${username}:${password}`
     this.#settings = settings
     this.#basic = credentials === ':' ? undefined : `Basic ${Buffer.from(credentials).toString('base64')}`
-    this.#tokens = new Tokens(name, http, connectTimeout + idleTimeout, now)
+    this.#tokens = new Tokens(name, http, backoff, connectTimeout + idleTimeout, now)
   }
 
   /** What answers the challenge that the scope had before; undefined where there is none, or nothing answers it now. */

@@ -8,6 +8,10 @@ import { within } from './deadline.ts'
 import type { Reply } from './http.ts'
 import type { RemoteRequest } from './request.ts'
 
+/** A body is given up if it sends less than this while it is waited for, in bytes a second over so many milliseconds. */
+const MIN_RATE = 1024
+const RATE_WINDOW_MS = 60_000
+
 /** The length that the answer states, in bytes. Throws where it is more than `max`. */
 export function statedLength(
   request: RemoteRequest,
@@ -22,17 +26,19 @@ export function statedLength(
 
 /**
  * The body as it comes. Its errors are `RemoteError`s; it is wrong where it goes past `max` bytes, or is not of the
- * `size` that was stated.
+ * `size` that was stated. `now`: a clock in milliseconds.
  */
 export async function* bodyOf(
   request: RemoteRequest,
   reply: Reply,
   max: number,
-  size?: number,
+  { size, now = () => performance.now() }: { size?: number | undefined; now?: () => number } = {},
 ): AsyncGenerator<Uint8Array> {
   let received = 0
+  const slow = () => request.error('timeout', `it sends less than ${MIN_RATE} bytes a second`)
+  const body = paced(reply.body, slow, now)
   try {
-    for await (const chunk of limited(reply.body, size ?? max, () => tooLarge(request, size ?? max))) {
+    for await (const chunk of limited(body, size ?? max, () => tooLarge(request, size ?? max))) {
       received += chunk.length
       yield chunk
     }
@@ -40,6 +46,28 @@ export async function* bodyOf(
     throw connectionError(request, error, 'body')
   }
   if (size !== undefined && received < size) throw request.error('wrong', 'the body ends early')
+}
+
+/** The chunks of the body. Throws `slow()` if it trickles; time in which nobody asks for a chunk does not count. */
+async function* paced(
+  body: AsyncIterable<Uint8Array>,
+  slow: () => Error,
+  now: () => number,
+): AsyncGenerator<Uint8Array> {
+  let asked = now()
+  let waited = 0
+  let received = 0
+  for await (const chunk of body) {
+    waited += now() - asked
+    received += chunk.length
+    if (waited >= RATE_WINDOW_MS) {
+      if (received * 1000 < MIN_RATE * waited) throw slow()
+      waited = 0
+      received = 0
+    }
+    yield chunk
+    asked = now()
+  }
 }
 
 /** The whole body, which has to be here within so many milliseconds. */
@@ -81,10 +109,10 @@ export async function parseObject(
       error.error === 'MANIFEST_TOO_LARGE'
         ? 'has more values than are taken'
         : 'is not an unambiguous JSON object in UTF-8'
-    throw request.error('wrong', `the answer ${reason}`)
+    throw request.refusal(`the answer ${reason}`)
   }
 }
 
 function tooLarge(request: RemoteRequest, max: number) {
-  return request.error('wrong', `it sends more than the ${formatSize(max)} that are taken`)
+  return request.refusal(`it sends more than the ${formatSize(max)} that are taken`)
 }

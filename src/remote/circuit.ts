@@ -9,7 +9,7 @@ const LONGEST_WAIT = 60_000
 
 /**
  * Keeps a dead upstream from slowing those who ask: after a few failures requests fail at once, until one, let through
- * after a while, gets an answer. An upstream that says when to come back is left alone as well.
+ * after a while, gets an answer.
  */
 export class Circuit {
   readonly #upstream: string
@@ -18,8 +18,6 @@ export class Circuit {
   #wait = FIRST_WAIT
   /** When it is asked again; undefined while all is well. */
   #open: { until: number; reason: string } | undefined
-  /** Until when it has asked to be left alone. */
-  #busy = { until: 0, reason: '' }
   #probing = false
 
   /** `now`: a clock in milliseconds. */
@@ -46,29 +44,20 @@ export class Circuit {
   /** Whether this request is the one that finds out if the upstream is back. */
   #enter(): boolean {
     const now = this.#now()
-    if (now < this.#busy.until) {
-      const retryAfter = seconds(this.#busy.until - now)
-      const reason = `not asked for ${retryAfter} s more, as it has asked for: ${this.#busy.reason}`
-      throw this.#refuse('busy', reason, retryAfter)
-    }
     if (!this.#open) return false
     const left = this.#open.until - now
     if (left > 0 || this.#probing) {
       const again = left > 0 ? `in ${seconds(left)} s` : 'right now'
-      throw this.#refuse(
-        'unreachable',
-        `not asked, it is tried again ${again}; it failed before: ${this.#open.reason}`,
-      )
+      const reason = `not asked, it is tried again ${again}; it failed before: ${this.#open.reason}`
+      throw new RemoteError(this.#upstream, 'unreachable', `${this.#upstream}: ${reason}`)
     }
     this.#probing = true
     return true
   }
 
-  #note({ failure, retryAfter, message }: RemoteError, probe: boolean): void {
+  #note({ failure, message }: RemoteError, probe: boolean): void {
     if (failure !== 'unreachable' && failure !== 'timeout') {
       this.#close()
-      if (failure === 'busy' && retryAfter !== undefined)
-        this.#busy = { until: this.#now() + retryAfter * 1000, reason: message }
       return
     }
     this.#failures++
@@ -82,10 +71,6 @@ export class Circuit {
     this.#failures = 0
     this.#wait = FIRST_WAIT
     this.#open = undefined
-  }
-
-  #refuse(failure: 'busy' | 'unreachable', reason: string, retryAfter?: number): RemoteError {
-    return new RemoteError(this.#upstream, failure, `${this.#upstream}: ${reason}`, { retryAfter })
   }
 }
 

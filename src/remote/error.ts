@@ -10,6 +10,12 @@
  */
 export type RemoteFailure = 'unknown' | 'refused' | 'busy' | 'timeout' | 'unreachable' | 'failed' | 'wrong'
 
+export interface RemoteErrorOptions {
+  readonly retryAfter?: number | undefined
+  readonly refused?: boolean
+  readonly cause?: unknown
+}
+
 /** An upstream did not give what it was asked for. The message says what failed where, without secrets. */
 export class RemoteError extends Error {
   override readonly name = 'RemoteError'
@@ -18,16 +24,14 @@ export class RemoteError extends Error {
   readonly upstream: string
   /** Seconds, where the upstream says when to come back. */
   readonly retryAfter: number | undefined
+  /** Whether a whole document came and was refused for what it is: it would be so if it were asked for again. */
+  readonly refused: boolean
 
-  constructor(
-    upstream: string,
-    failure: RemoteFailure,
-    message: string,
-    options: { retryAfter?: number | undefined; cause?: unknown } = {},
-  ) {
+  constructor(upstream: string, failure: RemoteFailure, message: string, options: RemoteErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.upstream = upstream
     this.failure = failure
     this.retryAfter = options.retryAfter
+    this.refused = options.refused ?? false
   }
 }

@@ -10,7 +10,7 @@ export function nextPage(request: RemoteRequest, header: string | undefined): UR
     const { url } = request
     const next = URL.canParse(target, url.href) ? new URL(target, url) : undefined
     if (next?.origin !== url.origin || next.pathname !== url.pathname) {
-      throw request.error('wrong', 'its Link to the next page leads elsewhere')
+      throw request.refusal('its Link to the next page leads elsewhere')
     }
     return next.searchParams
   }

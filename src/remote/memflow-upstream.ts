@@ -4,7 +4,7 @@ import type { MemflowUpstream, RemoteBlob, RemoteVariant } from './contract.ts'
 import { type Reader, readMetadata, readNames, readVariants } from './memflow-answers.ts'
 import type { RemoteRequest } from './request.ts'
 import type { UpstreamSettings } from './settings.ts'
-import { type Surroundings, Upstream } from './upstream.ts'
+import { type Question, type Surroundings, Upstream } from './upstream.ts'
 
 /** Entries that are checked in a millisecond or so. */
 const STEP = 1000
@@ -28,7 +28,7 @@ export class HttpMemflowUpstream implements MemflowUpstream {
   }
 
   async names(): Promise<{ name: string; description: string }[]> {
-    return (await this.#get('/plugins', readNames)).answer.plugins
+    return (await this.#get({ kind: 'list', place: '', path: '/plugins' }, readNames)).answer.plugins
   }
 
   async variants(name: string): Promise<RemoteVariant[]> {
@@ -38,32 +38,40 @@ export class HttpMemflowUpstream implements MemflowUpstream {
     // One that is published meanwhile moves the others on, and some come twice.
     const found = new Map<string, RemoteVariant>()
     let left = MOST_BYTES
+    const checkTime = this.#upstream.walk()
     for (let skip = 0; ; skip += PAGE) {
-      const page = await this.#get(`${path}?skip=${skip}&limit=${PAGE}`, readVariants, left)
+      const topic = { kind: 'list', place: name } as const
+      const page = await this.#get(
+        { ...topic, path: `${path}?skip=${skip}&limit=${PAGE}` },
+        readVariants,
+        left,
+      )
       const { plugins } = page.answer
       const known = found.size
       for (const variant of plugins) found.set(JSON.stringify(variant), variant)
       if (plugins.some(({ descriptor }) => descriptor.name !== name)) {
-        throw page.request.error('wrong', 'the answer has plugins of another name')
+        throw page.request.refusal('the answer has plugins of another name')
       }
       if (plugins.length < PAGE) return [...found.values()]
-      if (found.size === known) throw page.request.error('wrong', 'one page of its list is like the other')
+      if (found.size === known) throw page.request.refusal('one page of its list is like the other')
+      checkTime(page.request)
       left -= page.size
     }
   }
 
   async metadata(digest: string) {
-    const { request, answer } = await this.#get(`${filePath(digest)}/metadata`, readMetadata)
+    const path = `${filePath(digest)}/metadata`
+    const { request, answer } = await this.#get({ kind: 'metadata', place: digest, path }, readMetadata)
     if (answer.digest === digest) return answer
-    throw request.error('wrong', 'the answer is about another file')
+    throw request.refusal('the answer is about another file')
   }
 
   async stat(digest: string): Promise<number | undefined> {
-    return await this.#upstream.size({ path: filePath(digest), scope: '' })
+    return await this.#upstream.size(fileOf(digest))
   }
 
   async file(digest: string, start = 0): Promise<RemoteBlob> {
-    return await this.#upstream.blob({ path: filePath(digest), scope: '' }, start)
+    return await this.#upstream.blob(fileOf(digest), start)
   }
 
   async close(): Promise<void> {
@@ -71,16 +79,16 @@ export class HttpMemflowUpstream implements MemflowUpstream {
   }
 
   async #get<T>(
-    path: string,
+    question: Omit<Question, 'scope'>,
     read: Reader<T>,
     max = MOST_BYTES,
   ): Promise<{ request: RemoteRequest; answer: T; size: number }> {
-    const { request, bytes } = await this.#upstream.document({ path, scope: '' }, max)
+    const { request, bytes } = await this.#upstream.document({ ...question, scope: '' }, max)
     const object = await parseObject(request, bytes, this.#upstream.documents)
     try {
       return { request, answer: await readInTurns(object, read), size: bytes.length }
     } catch (error) {
-      if (error instanceof SyntaxError) throw request.error('wrong', error.message, { cause: error })
+      if (error instanceof SyntaxError) throw request.refusal(error.message, error)
       throw error
     }
   }
@@ -101,4 +109,8 @@ async function readInTurns<T>(object: Record<string, unknown>, read: Reader<T>):
     await setImmediate()
   }
   return { plugins: checked } as T
+}
+
+function fileOf(digest: string): Question {
+  return { kind: 'blob', place: digest, path: filePath(digest), scope: '' }
 }

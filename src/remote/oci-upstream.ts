@@ -10,7 +10,7 @@ import type { Reply } from './http.ts'
 import { nextPage } from './link.ts'
 import type { RemoteRequest } from './request.ts'
 import type { UpstreamSettings } from './settings.ts'
-import { type Document, type Surroundings, Upstream } from './upstream.ts'
+import { type Document, type Question, type Surroundings, Upstream } from './upstream.ts'
 
 const MANIFESTS = { accept: Object.keys(MANIFEST_KINDS).join(', ') }
 
@@ -39,13 +39,13 @@ export class HttpOciUpstream implements OciUpstream {
 
   async manifest(repository: Repository, reference: Digest | Tag): Promise<RemoteManifest> {
     const { request, reply, bytes } = await this.#upstream.document(
-      pull(repository, `manifests/${reference}`, MANIFESTS),
+      manifestOf(repository, reference),
       MAX_MANIFEST_BYTES,
     )
     const stated = statedDigest(request, reply.headers)
     for (const digest of [stated, isDigest(reference) ? reference : undefined]) {
       if (digest !== undefined && digestOf(bytes, algorithmOf(digest)) !== digest) {
-        throw request.error('wrong', `the manifest is not the one of ${digest}`)
+        throw request.refusal(`the manifest is not the one of ${digest}`)
       }
     }
     const { mediaType } = await this.#parse({ request, reply, bytes })
@@ -53,20 +53,20 @@ export class HttpOciUpstream implements OciUpstream {
   }
 
   async resolve(repository: Repository, tag: Tag): Promise<Digest | undefined> {
-    const { request, reply } = await this.#upstream.head(pull(repository, `manifests/${tag}`, MANIFESTS))
+    const { request, reply } = await this.#upstream.head(manifestOf(repository, tag))
     return statedDigest(request, reply.headers)
   }
 
   async blob(repository: Repository, digest: Digest, start?: number): Promise<RemoteBlob> {
-    return await this.#upstream.blob(pull(repository, `blobs/${digest}`), start)
+    return await this.#upstream.blob(pull('blob', repository, `blobs/${digest}`), start)
   }
 
   async stat(repository: Repository, digest: Digest): Promise<number | undefined> {
-    return await this.#upstream.size(pull(repository, `blobs/${digest}`))
+    return await this.#upstream.size(pull('blob', repository, `blobs/${digest}`))
   }
 
   async tags(repository: Repository, limit: number, after?: string) {
-    const { entries, next } = await this.#page(pull(repository, 'tags/list'), 'tags', limit, after)
+    const { entries, next } = await this.#page(pull('list', repository, 'tags/list'), 'tags', limit, after)
     return { tags: entries, next }
   }
 
@@ -82,7 +82,7 @@ export class HttpOciUpstream implements OciUpstream {
   }
 
   async repositories(limit: number, after?: string) {
-    const catalog = { path: '/v2/_catalog', scope: 'registry:catalog:*' }
+    const catalog = { kind: 'list', place: '', path: '/v2/_catalog', scope: 'registry:catalog:*' } as const
     const { entries, next } = await this.#page(catalog, 'repositories', limit, after)
     return { repositories: entries, next }
   }
@@ -96,7 +96,7 @@ export class HttpOciUpstream implements OciUpstream {
    * of the next page, which begins with a question mark, as no name does.
    */
   async #page(
-    question: { path: string; scope: string },
+    question: Question,
     field: 'tags' | 'repositories',
     limit: number,
     after: string | undefined,
@@ -113,7 +113,7 @@ export class HttpOciUpstream implements OciUpstream {
     const entries = (await parseObject(request, bytes, this.#upstream.documents))[field] ?? []
     const isEntry = (entry: unknown) => typeof entry === 'string' && (field !== 'tags' || isTag(entry))
     if (!Array.isArray(entries) || !entries.every(isEntry)) {
-      throw request.error('wrong', `the answer has no list of ${field}`)
+      throw request.refusal(`the answer has no list of ${field}`)
     }
     const page = nextPage(request, reply.headers.link)
     return { entries, next: page && (page.get('last') ?? `?${page}`) }
@@ -124,15 +124,17 @@ export class HttpOciUpstream implements OciUpstream {
     const found: Descriptor[] = []
     let query = ''
     let left = MOST_REFERRERS_BYTES
+    const checkTime = this.#upstream.walk()
     for (let page = 1; ; page++) {
-      const question = pull(repository, `referrers/${subject}${query}`, { accept: OCI_INDEX })
+      const question = pull('list', repository, `referrers/${subject}${query}`, { accept: OCI_INDEX })
       const document = await this.#upstream.document(question, Math.min(left, MAX_MANIFEST_BYTES))
       for (const entry of await this.#entriesOf(document)) found.push(entry)
       if (found.length > MOST_REFERRERS)
         throw document.request.error('wrong', `it has more than ${MOST_REFERRERS} referrers`)
       const next = nextPage(document.request, document.reply.headers.link)
       if (!next) return found
-      if (page === MOST_PAGES) throw document.request.error('wrong', `it has more than ${page} pages`)
+      if (page === MOST_PAGES) throw document.request.refusal(`it has more than ${page} pages`)
+      checkTime(document.request)
       query = `?${next}`
       left -= document.bytes.length
     }
@@ -143,7 +145,7 @@ export class HttpOciUpstream implements OciUpstream {
     const tag = `${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`
     try {
       const document = await this.#upstream.document(
-        pull(repository, `manifests/${tag}`, MANIFESTS),
+        pull('list', repository, `manifests/${tag}`, MANIFESTS),
         MAX_MANIFEST_BYTES,
       )
       return [...(await this.#entriesOf(document))]
@@ -171,12 +173,22 @@ export class HttpOciUpstream implements OciUpstream {
   }
 }
 
-function pull(repository: Repository, path: string, headers: Record<string, string> = {}) {
-  return { path: `/v2/${repository}/${path}`, scope: `repository:${repository}:pull`, headers }
+function pull(
+  kind: Question['kind'],
+  repository: Repository,
+  path: string,
+  headers: Record<string, string> = {},
+): Question {
+  const scope = `repository:${repository}:pull`
+  return { kind, place: repository, path: `/v2/${repository}/${path}`, scope, headers }
+}
+
+function manifestOf(repository: Repository, reference: Digest | Tag): Question {
+  return pull(isDigest(reference) ? 'manifest' : 'tag', repository, `manifests/${reference}`, MANIFESTS)
 }
 
 function statedDigest(request: RemoteRequest, headers: Reply['headers']): Digest | undefined {
   const digest = headers['docker-content-digest']
   if (digest === undefined || isDigest(digest)) return digest
-  throw request.error('wrong', 'its Docker-Content-Digest is no digest')
+  throw request.refusal('its Docker-Content-Digest is no digest')
 }

@@ -1,4 +1,5 @@
 import { DOCUMENTS_HERE } from '../oci/documents.ts'
+import type { Backoff } from './backoff.ts'
 import { parseObject, readBody } from './body.ts'
 import { within } from './deadline.ts'
 import type { RemoteError } from './error.ts'
@@ -36,15 +37,17 @@ interface Answer {
 export class Tokens {
   readonly #upstream: string
   readonly #http: Http
+  readonly #backoff: Backoff
   readonly #budget: number
   readonly #now: () => number
   /** `expires` is Infinity while the answer is on its way. */
   readonly #known = new Map<string, { answer: Promise<Answer>; expires: number }>()
 
   /** `budget`: milliseconds for a token; `now`: a clock in milliseconds. */
-  constructor(upstream: string, http: Http, budget: number, now: () => number) {
+  constructor(upstream: string, http: Http, backoff: Backoff, budget: number, now: () => number) {
     this.#upstream = upstream
     this.#http = http
+    this.#backoff = backoff
     this.#budget = budget
     this.#now = now
   }
@@ -61,7 +64,9 @@ export class Tokens {
   }
 
   async #fetch(key: string, question: TokenQuestion): Promise<string> {
-    const entry = { answer: this.#ask(question), expires: Number.POSITIVE_INFINITY }
+    const topic = { kind: 'token', place: repositoryIn(question.scope) } as const
+    const answer = this.#backoff.part(topic, () => this.#ask(question))
+    const entry = { answer, expires: Number.POSITIVE_INFINITY }
     this.#known.delete(key)
     this.#known.set(key, entry)
     const [oldest] = this.#known.keys()
@@ -93,6 +98,11 @@ export class Tokens {
     const bytes = await readBody(request, reply, MOST_TOKEN_BYTES, this.#budget)
     return parseAnswer(request, await parseObject(request, bytes, DOCUMENTS_HERE))
   }
+}
+
+/** Of a scope such as `repository:team/app:pull`. */
+function repositoryIn(scope: string): string {
+  return scope.split(':')[1] ?? ''
 }
 
 /** A realm that does not know us says nothing about the content: it must not pass for `unknown`. */

@@ -3,10 +3,12 @@ import type { LookupFunction } from 'node:net'
 import { finished } from 'node:stream'
 import { DOCUMENTS_HERE, type Documents } from '../oci/documents.ts'
 import { Authorization } from './authorization.ts'
+import { Backoff, type Topic } from './backoff.ts'
 import { bodyOf, readBody, statedLength } from './body.ts'
 import { Circuit } from './circuit.ts'
 import type { RemoteBlob } from './contract.ts'
 import { within } from './deadline.ts'
+import type { RemoteError } from './error.ts'
 import { discard, Http, type Reply } from './http.ts'
 import { RemoteRequest } from './request.ts'
 import type { UpstreamSettings } from './settings.ts'
@@ -16,8 +18,14 @@ import { statusError } from './status.ts'
 /** Requests to one upstream at a time, those whose bodies are still read among them. */
 const MOST_REQUESTS = 64
 
+/** Those of them that may be transfers of blobs, so that slow ones leave room for the rest. */
+const MAX_TRANSFERS = 48
+
+/** A list with all its pages has this many times the budget of one document to begin its last page. */
+const LIST_BUDGETS = 3
+
 /** What is asked below the upstream's URL. */
-export interface Question {
+export interface Question extends Topic {
   /** Begins with a slash; all but the query is encoded. */
   readonly path: string
   /** What a token is asked for where the upstream does not say. */
@@ -52,8 +60,11 @@ export class Upstream {
   readonly #base: URL
   readonly #http: Http
   readonly #authorization: Authorization
+  readonly #backoff: Backoff
   readonly #circuit: Circuit
   readonly #slots: Slots
+  readonly #transfers: Slots
+  readonly #now: () => number
   /** Milliseconds for the head of an answer, and once more for a document behind it. */
   readonly #budget: number
 
@@ -69,10 +80,13 @@ export class Upstream {
     this.#settings = settings
     this.#base = new URL(settings.url)
     this.#http = new Http(settings, resolve)
-    this.#authorization = new Authorization(settings, this.#http, now)
+    this.#backoff = new Backoff(settings.name, now)
+    this.#authorization = new Authorization(settings, this.#http, this.#backoff, now)
     this.#circuit = new Circuit(settings.name, now)
     this.#budget = settings.connectTimeout + settings.idleTimeout
     this.#slots = new Slots(MOST_REQUESTS, this.#budget)
+    this.#transfers = new Slots(MAX_TRANSFERS, this.#budget)
+    this.#now = now
   }
 
   get name(): string {
@@ -102,17 +116,31 @@ export class Upstream {
   async blob(question: Question, start = 0): Promise<RemoteBlob> {
     const max = this.#settings.maxBlobSize
     const range = start > 0 ? { range: `bytes=${start}-` } : {}
-    const { request, reply } = await this.#ask('GET', {
-      ...question,
-      headers: { ...question.headers, ...range },
+    const asked = { ...question, headers: { ...question.headers, ...range } }
+    const release = await this.#transfers.take()
+    if (!release) throw this.#crowded(this.#request('GET', question), MAX_TRANSFERS)
+    const { request, reply } = await this.#ask('GET', asked).catch(error => {
+      release()
+      throw error
     })
+    finished(reply.body, release)
     try {
       const stated = statedLength(request, reply, max)
       const size = start > 0 ? restOf(request, reply, start, stated) : stated
-      return { size, body: bodyOf(request, reply, max, size), cancel: () => reply.body.destroy() }
+      const body = bodyOf(request, reply, max, { size, now: this.#now })
+      return { size, body, cancel: () => reply.body.destroy() }
     } catch (error) {
       discard(reply)
       throw error
+    }
+  }
+
+  /** For the pages of one list: throws a `RemoteError` (`timeout`) once they take too long in all. */
+  walk(): (request: RemoteRequest) => void {
+    const time = LIST_BUDGETS * this.#budget
+    const end = this.#now() + time
+    return request => {
+      if (this.#now() > end) throw request.error('timeout', `the list was not here after ${time / 1000} s`)
     }
   }
 
@@ -122,23 +150,30 @@ export class Upstream {
 
   /** An answer that is a success. */
   async #ask(method: 'GET' | 'HEAD', question: Question): Promise<Asked> {
-    const [path = '', query] = question.path.split('?', 2)
-    const url = new URL(this.#base)
-    url.pathname = `${this.#base.pathname.replace(/\/+$/, '')}${path}`
-    url.search = query ?? ''
-    const request = new RemoteRequest(this.name, method, url)
+    const request = this.#request(method, question)
     const release = await this.#slots.take()
-    if (!release) {
-      throw request.error('busy', `${MOST_REQUESTS} requests are under way already`, { retryAfter: 1 })
-    }
+    if (!release) throw this.#crowded(request, MOST_REQUESTS)
     try {
-      const reply = await this.#circuit.run(() => this.#answer(request, question))
+      const answer = () => this.#circuit.run(() => this.#answer(request, question))
+      const reply = await this.#backoff.run(question, answer)
       finished(reply.body, release)
       return { request, reply }
     } catch (error) {
       release()
       throw error
     }
+  }
+
+  #request(method: 'GET' | 'HEAD', question: Question): RemoteRequest {
+    const [path = '', query] = question.path.split('?', 2)
+    const url = new URL(this.#base)
+    url.pathname = `${this.#base.pathname.replace(/\/+$/, '')}${path}`
+    url.search = query ?? ''
+    return new RemoteRequest(this.name, method, url)
+  }
+
+  #crowded(request: RemoteRequest, max: number): RemoteError {
+    return request.error('busy', `${max} requests are under way already`, { retryAfter: 1 })
   }
 
   async #answer(request: RemoteRequest, question: Question): Promise<Reply> {

@@ -111,6 +111,7 @@ describe('core/garbage/collector beside all else', () => {
         uploadTtl: GRACE,
         gcGrace,
         mirrorMaxSize: Number.POSITIVE_INFINITY,
+        mirrorFinish: 0,
       },
       mirrors: new Mirrors(),
     }

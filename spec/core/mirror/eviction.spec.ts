@@ -324,7 +324,7 @@ describe('core: eviction', () => {
 
   it('what has no upstream any more -> stays: it could not be fetched again', async () => {
     const a = image('a', 40)
-    const first = await mirror(10)
+    const first = await mirror(100)
     await pull(first, 'a', a.layer)
     clock.pass(HOUR)
     const second = await restarted(first, 1, new Mirrors())
@@ -334,14 +334,10 @@ describe('core: eviction', () => {
 
   it('where the index may not know all -> evicts nothing', async () => {
     const a = image('a', 40)
-    const registry = await open({
-      keys: alice.pem,
-      ownStore: true,
-      clock,
-      mirrors: mirrors(),
-      policy: { mirrorMaxSize: KIB },
-    })
-    await pull(registry, 'a', a.layer)
+    const policy = { mirrorMaxSize: 100 * KIB }
+    const first = await open({ keys: alice.pem, ownStore: true, clock, mirrors: mirrors(), policy })
+    await pull(first, 'a', a.layer)
+    const registry = await restarted(first, 1)
     clock.pass(HOUR)
     expect(await registry.eviction.run().catch(error => error)).to.include({ error: 'INDEX_INCOMPLETE' })
     expect(await registry.eviction.run(), 'not every minute').to.equal(undefined)

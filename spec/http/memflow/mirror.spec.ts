@@ -446,7 +446,8 @@ describe('http/memflow: a mirror', () => {
           const left = /not asked, it is tried again/.test(text)
           expect(status, `${path}: ${text}`).to.equal(unknown ? 404 : left ? 503 : expected)
           expect(headers['content-type']).to.equal('text/plain; charset=utf-8')
-          expect(headers['retry-after']).to.equal(expected === 429 ? '7' : undefined)
+          // After several things were answered 429, one request is let through sooner.
+          expect(headers['retry-after']).to.be.oneOf(expected === 429 ? ['7', '5'] : [undefined])
         }
         expect(await mirror.staged()).to.deep.equal([])
       })

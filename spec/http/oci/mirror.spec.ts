@@ -1,4 +1,6 @@
+import { readdir } from 'node:fs/promises'
 import { request } from 'node:http'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { digestOf } from '../../../src/oci/digest.ts'
@@ -16,9 +18,11 @@ import {
   blackhole,
   body,
   cut,
+  endless,
   type Fault,
   hangUp,
   headers,
+  stalled,
   status,
   trickle,
   without,
@@ -37,6 +41,10 @@ describe('http/oci: a mirror', () => {
 
   const blob = ({ mirror }: Mirroring, digest: string, repository = 'up/app', method = 'GET') =>
     mirror.ask(method, `/v2/${repository}/blobs/${digest}`)
+
+  /** The files of all blobs. */
+  const storedBlobs = (storage: string) =>
+    readdir(join(storage, 'blobs'), { recursive: true }).then(files => files.map(file => basename(file)))
 
   /** Settles once the answer is there, or the connection was cut. */
   const outcome = (answer: Promise<Answer>) =>
@@ -190,7 +198,7 @@ describe('http/oci: a mirror', () => {
 
     for (const [name, fault, expected] of FAULTS) {
       it(`${name} -> ${expected} for what is not here, and what is here with Warning and Age`, async () => {
-        const both = await mirroring({ tagTtl: 1 })
+        const both = await mirroring({ tagTtl: 1, negativeTtl: 1 })
         const { manifest: digest } = putArtifact(both.upstream, 'app', 'v1', 'a layer')
         putArtifact(both.upstream, 'app', 'v2', 'another layer')
         expect((await manifest(both, 'v1')).status).to.equal(200)
@@ -295,6 +303,75 @@ describe('http/oci: a mirror', () => {
       first.leave()
       expect((await blob(both, layer)).bytes.equals(bytes)).to.equal(true)
       expect(both.upstream.requests).to.have.length(1)
+    })
+
+    it('that its only client leaves -> ends when others wait as it does, and can be asked for again', async () => {
+      const both = await mirroring({ idleTimeout: 60_000, server: { policy: { mirrorFinish: 0 } } })
+      const closed: string[] = []
+      both.upstream.fail('blob', exchange => {
+        exchange.response.once('close', () => closed.push(exchange.request.url ?? ''))
+        return stalled(500_000)(exchange)
+      })
+      const layers = ['a', 'b', 'c', 'd', 'e'].map(
+        name => putArtifact(both.upstream, 'app', 'v1', Buffer.alloc(1_000_000, name)).layer,
+      )
+      for (const layer of layers) (await firstBytes(both, `/v2/up/app/blobs/${layer}`)).leave()
+      while (closed.length === 0) await sleep(5)
+      expect(closed).to.deep.equal([`/v2/app/blobs/${layers[0]}`])
+      both.upstream.heal()
+      const bytes = Buffer.alloc(1_000_000, 'a')
+      expect((await blob(both, layers[0] ?? '')).bytes.equals(bytes)).to.equal(true)
+    })
+
+    it('larger than the cache -> is passed on, verified and not kept', async () => {
+      const both = await mirroring({ server: { policy: { mirrorMaxSize: 100_000 } } })
+      const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251))
+      const { layer } = putArtifact(both.upstream, 'app', 'v1', bytes)
+      const path = `/v2/up/app/blobs/${layer}`
+      const part = { headers: { range: 'bytes=1000-1999' } }
+      const expectPassed = async () => {
+        expect((await blob(both, layer)).bytes.equals(bytes)).to.equal(true)
+        const range = await both.mirror.ask('GET', path, part)
+        expect(range.status).to.equal(206)
+        expect(range.bytes.equals(bytes.subarray(1000, 2000))).to.equal(true)
+        expect(await both.mirror.staged()).to.deep.equal([])
+        expect((await storedBlobs(both.mirror.storage)).includes(layer.slice(7))).to.equal(false)
+      }
+      // Before its manifest is here, and after that.
+      await expectPassed()
+      expect((await manifest(both, 'v1')).status).to.equal(200)
+      await expectPassed()
+      both.upstream.fail('blob', cut(100_000, 'reset'), 1)
+      expect((await blob(both, layer)).bytes.equals(bytes)).to.equal(true)
+      both.upstream.fail('blob', wrongBytes)
+      expect(await outcome(blob(both, layer))).to.equal('ECONNRESET')
+      expect(await outcome(both.mirror.ask('GET', path, part))).to.equal('ECONNRESET')
+    })
+
+    it('larger than the cache, that its client leaves -> ends', async () => {
+      const both = await mirroring({ idleTimeout: 60_000, server: { policy: { mirrorMaxSize: 100_000 } } })
+      const { layer } = putArtifact(both.upstream, 'app', 'v1', Buffer.alloc(300_000, 'layer'))
+      expect((await manifest(both, 'v1')).status).to.equal(200)
+      const closed = new Promise<void>(resolve => {
+        both.upstream.fail('blob', exchange => {
+          exchange.response.once('close', resolve)
+          return stalled(100_000)(exchange)
+        })
+      })
+      const { leave } = await firstBytes(both, `/v2/up/app/blobs/${layer}`)
+      leave()
+      await closed
+    })
+
+    it('larger than its manifest says -> is wrong, whether the upstream states a length or not', async () => {
+      const both = await mirroring()
+      const { layer } = putArtifact(both.upstream, 'app', 'v1', 'a layer')
+      expect((await manifest(both, 'v1')).status).to.equal(200)
+      both.upstream.fail('blob', body('a layer that is another one'))
+      expect(await blob(both, layer)).to.include({ status: 502 })
+      both.upstream.fail('blob', endless)
+      expect(await outcome(blob(both, layer))).to.equal('ECONNRESET')
+      expect(await both.mirror.staged()).to.deep.equal([])
     })
 
     it('when the registry is stopped -> is given up, and leaves nothing', async () => {
@@ -434,7 +511,7 @@ describe('http/oci: a mirror', () => {
       })
     })
 
-    it('referrers -> the upstream’s, by type and in pages; those that are here where it fails', async () => {
+    it('referrers -> the upstream’s, by type and in pages; those that it listed last if it fails', async () => {
       const both = await mirroring()
       const { manifest: digest } = putArtifact(both.upstream, 'app', 'v1', 'a layer')
       const subject = { mediaType: OCI_MANIFEST, digest, size: 10 }
@@ -456,7 +533,8 @@ describe('http/oci: a mirror', () => {
       expect((await manifest(both, all[0] ?? '')).status).to.equal(200)
       both.upstream.fail('any', status(500))
       const kept = await listed()
-      expect(kept.digests).to.deep.equal(all.slice(0, 1))
+      expect(kept.digests, 'as the upstream listed them last').to.deep.equal(all)
+      expect(kept.headers.age).to.match(/^\d+$/)
       expect(kept.headers.warning).to.match(/^299 - "/)
     })
   })

@@ -3,22 +3,31 @@ import type { Repository } from '../../oci/name.ts'
 import type { Blobs } from '../blobs.ts'
 import { keepingBytes } from '../changes.ts'
 import type { Parts } from '../parts.ts'
-import { Fill, type Source } from './fill.ts'
+import { Fill, type FillOptions } from './fill.ts'
 
 /** A transfer that ends as a blob of repositories. */
 export class BlobFill extends Fill {
   /** Those that hold the blob once it is here; each one's upstream has said that it has it. */
   readonly repositories: Set<Repository>
 
-  constructor({ index, store }: Parts, blobs: Blobs, digest: Digest, first: Repository, source: Source) {
+  constructor(
+    { index, store }: Parts,
+    blobs: Blobs,
+    digest: Digest,
+    first: Repository,
+    options: Omit<FillOptions, 'keep'>,
+  ) {
     const repositories = new Set([first])
-    super(store, digest, source, async (upload, release) => {
-      // Who reads along need not wait for the disk.
-      release()
-      await keepingBytes(index, [digest], async () => {
-        const { size } = await upload.commit(digest)
-        for (const repository of repositories) await blobs.keep(repository, digest, size)
-      })
+    super(store, digest, {
+      ...options,
+      keep: async (upload, release) => {
+        // Readers need not wait for the disk.
+        release()
+        await keepingBytes(index, [digest], async () => {
+          const { size } = await upload.commit(digest)
+          for (const repository of repositories) await blobs.keep(repository, digest, size)
+        })
+      },
     })
     this.repositories = repositories
   }

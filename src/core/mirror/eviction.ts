@@ -7,6 +7,7 @@ import type { Collector } from '../garbage/collector.ts'
 import { removeBytes } from '../garbage/free-bytes.ts'
 import type { Manifests } from '../manifests.ts'
 import type { Parts } from '../parts.ts'
+import type { MirrorSize } from './mirror-size.ts'
 import { MirroredContent, type MirroredItem } from './mirrored-content.ts'
 import type { Usage } from './usage.ts'
 
@@ -36,16 +37,16 @@ export class Eviction {
   readonly #collector: Collector
   readonly #usage: Usage
   readonly #content: MirroredContent
-  /** Bytes of mirrored content, at most; undefined before they were counted. */
-  #size: number | undefined
+  readonly #size: MirrorSize
   /** The period before which there is no use in another try: the last one failed, or left what is in use. */
   #notBefore = 0
 
-  constructor(parts: Parts, manifests: Manifests, collector: Collector, usage: Usage) {
+  constructor(parts: Parts, manifests: Manifests, collector: Collector, usage: Usage, size: MirrorSize) {
     this.#parts = parts
     this.#manifests = manifests
     this.#collector = collector
     this.#usage = usage
+    this.#size = size
     this.#content = new MirroredContent(parts, usage)
   }
 
@@ -54,31 +55,31 @@ export class Eviction {
    * compares two numbers. Throws `INDEX_INCOMPLETE`, `INDEX_DAMAGED`.
    */
   async run(signal?: AbortSignal): Promise<Evicted | undefined> {
-    const { index, policy } = this.#parts
+    const { index } = this.#parts
     await this.#usage.write()
-    const came = this.#usage.takeCome()
-    if (this.#size !== undefined) this.#size += came
-    if ((this.#size ?? Number.POSITIVE_INFINITY) <= policy.mirrorMaxSize) return undefined
+    if (this.#size.excess <= 0) return undefined
     if (this.#usage.now() < this.#notBefore) return undefined
     return index.exclusive(['garbage'], () => this.#run(signal))
   }
 
   async #run(signal: AbortSignal | undefined): Promise<Evicted | undefined> {
-    const { index, policy } = this.#parts
+    const { index } = this.#parts
     const spells = new Spells(true, signal)
     const latest = this.#usage.now() - IN_USE
+    this.#size.beginCount()
     const { size, byPeriod } = await this.#count(latest, spells)
-    this.#size = size
-    if (size <= policy.mirrorMaxSize) return undefined
+    this.#size.counted = size
+    if (this.#size.excess <= 0) return undefined
     this.#notBefore = this.#usage.now() + 1
     await this.#collector.check()
     // Bytes that a damaged index does not know to be held would look free.
     await index.verify()
-    const excess = size - policy.mirrorMaxSize * TARGET
+    const excess = size + this.#size.staged - this.#size.max * TARGET
     const evicted = await this.#evict(excess, cutoffOf(byPeriod, excess), spells)
-    this.#size = size - evicted.bytes
-    if (this.#size <= policy.mirrorMaxSize) this.#notBefore = 0
-    return { ...evicted, left: this.#size }
+    const left = size - evicted.bytes
+    this.#size.counted = left
+    if (this.#size.excess <= 0) this.#notBefore = 0
+    return { ...evicted, left }
   }
 
   /** How many bytes there are, and how many of those that may go by when they were used. */

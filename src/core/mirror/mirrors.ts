@@ -1,9 +1,11 @@
-import { ExpiringSet } from '../../lib/expiring-set.ts'
+import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { globs } from '../../lib/glob.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 import type { MemflowUpstream, OciUpstream } from '../../remote/contract.ts'
 import { RemoteError } from '../../remote/error.ts'
+import type { Caller } from '../reads.ts'
+import { ClientRates, FAILED_COST } from './client-rates.ts'
 
 /** Which repositories of an upstream are mirrored, under which names, and for how long its word is good. */
 export interface MirrorRules {
@@ -49,16 +51,23 @@ interface Asked {
 /** What upstreams do not have is remembered up to so many things: a few megabytes. */
 const MOST_UNKNOWN = 10_000
 
+/** The same of documents that were refused, which come with a reason. */
+const MAX_REFUSED = 1000
+
 /** The upstreams, and which one to ask for what. */
 export class Mirrors {
   readonly memflow: readonly MemflowMirror[]
   readonly #mirrors: readonly Mirror<OciUpstream>[]
-  readonly #unknown = new ExpiringSet(MOST_UNKNOWN)
+  readonly #rates: ClientRates
+  readonly #unknown = new ExpiringMap<true>(MOST_UNKNOWN)
+  readonly #refused = new ExpiringMap<RemoteError>(MAX_REFUSED)
 
   constructor(
     oci: readonly Omit<Mirror<OciUpstream>, 'mirrored'>[] = [],
     memflow: readonly Omit<MemflowMirror, 'mirrored'>[] = [],
+    rates = new ClientRates(Number.POSITIVE_INFINITY),
   ) {
+    this.#rates = rates
     this.#mirrors = oci.map(byRules)
     this.memflow = memflow.map(byRules)
   }
@@ -93,6 +102,35 @@ export class Mirrors {
     })
   }
 
+  /** The names of the upstreams of a repository, as one text. */
+  namesOf(repository: Repository): string {
+    return this.routes(repository)
+      .map(({ rules }) => rules.name)
+      .join(', ')
+  }
+
+  /** Throws `TOOMANYREQUESTS` if the caller has caused too many requests to upstreams. */
+  admit(caller: Caller | undefined): void {
+    this.#rates.admit(caller?.address)
+  }
+
+  /** Notes that the caller has caused requests to upstreams that cost so much. */
+  charge(caller: Caller | undefined, cost: number): void {
+    this.#rates.charge(caller?.address, cost)
+  }
+
+  /** Runs a request to an upstream that the caller has caused; its outcome says what it costs. */
+  async charged<T>(caller: Caller | undefined, request: () => Promise<T>): Promise<T> {
+    this.charge(caller, 1)
+    try {
+      return await request()
+    } catch (error) {
+      const { failure } = error instanceof RemoteError ? error : {}
+      if (failure === 'unknown' || failure === 'refused') this.charge(caller, FAILED_COST - 1)
+      throw error
+    }
+  }
+
   /**
    * What the first of the upstreams that has it answers. Undefined where all say that they do not have it.
    * Throws the `RemoteError` of the first one that failed, where none has it. `what` names the thing asked for.
@@ -101,17 +139,22 @@ export class Mirrors {
     routes: readonly R[],
     what: string,
     question: (route: R) => Promise<T>,
+    caller?: Caller,
   ): Promise<{ route: R; answer: T } | undefined> {
     let fault: RemoteError | undefined
     for (const route of routes) {
       const key = `${route.rules.name} ${route.repository ?? ''} ${what}`
-      if (this.#unknown.has(key)) continue
+      if (this.#unknown.get(key)) continue
+      const refused = this.#refused.get(key)
+      fault ??= refused
+      if (refused) continue
       try {
-        return { route, answer: await question(route) }
+        return { route, answer: await this.charged(caller, () => question(route)) }
       } catch (error) {
         if (!(error instanceof RemoteError)) throw error
-        if (error.failure === 'unknown') this.#unknown.add(key, route.rules.negativeTtl)
+        if (error.failure === 'unknown') this.#unknown.set(key, true, route.rules.negativeTtl)
         else fault ??= error
+        if (error.refused) this.#refused.set(key, error, route.rules.negativeTtl)
       }
     }
     if (fault) throw fault

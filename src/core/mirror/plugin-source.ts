@@ -6,8 +6,9 @@ import { isSound } from '../../plugin/descriptor.ts'
 import type { RemoteBlob } from '../../remote/contract.ts'
 import { RemoteError } from '../../remote/error.ts'
 import type { Parts } from '../parts.ts'
-import type { Source } from './fill.ts'
+import type { Caller } from '../reads.ts'
 import type { MemflowMirror } from './mirrors.ts'
+import type { Source } from './source.ts'
 
 /** What an upstream says of a binary, with a signature that verifies. */
 export interface Vouched {
@@ -23,11 +24,14 @@ export interface Vouched {
 export class PluginSource implements Source {
   readonly #parts: Parts
   readonly #digest: Digest
+  readonly #caller: Caller | undefined
   #chosen: { readonly mirror: MemflowMirror; readonly vouched: Vouched } | undefined
 
-  constructor(parts: Parts, digest: Digest) {
+  /** `caller`: whose request this is. */
+  constructor(parts: Parts, digest: Digest, caller?: Caller) {
     this.#parts = parts
     this.#digest = digest
+    this.#caller = caller
   }
 
   get name(): string {
@@ -44,8 +48,10 @@ export class PluginSource implements Source {
   }
 
   /** In bytes; undefined where the upstream does not say. */
-  size(): Promise<number | undefined> {
-    return this.#ask(({ upstream }) => upstream.stat(hexOf(this.#digest)))
+  stat(): Promise<number | undefined> {
+    const hex = hexOf(this.#digest)
+    if (this.#chosen) return this.#chosen.mirror.upstream.stat(hex)
+    return this.#ask(({ upstream }) => upstream.stat(hex))
   }
 
   /** The bytes from `start` on. */
@@ -63,8 +69,11 @@ export class PluginSource implements Source {
   /** The answer of the first upstream that has the plugin. */
   async #ask<T>(question: (mirror: MemflowMirror, vouched: Vouched) => Promise<T>): Promise<T> {
     const { mirrors } = this.#parts
-    const asked = await mirrors.ask(mirrors.memflow, hexOf(this.#digest), async mirror =>
-      question(mirror, await this.#vouched(mirror)),
+    const asked = await mirrors.ask(
+      mirrors.memflow,
+      hexOf(this.#digest),
+      async mirror => question(mirror, await this.#vouched(mirror)),
+      this.#caller,
     )
     if (asked) return asked.answer
     throw new RegistryError('PLUGIN_UNKNOWN', { detail: { digest: this.#digest } })
@@ -76,15 +85,11 @@ export class PluginSource implements Source {
     if (!descriptors.every(plugin => mirrored(plugin.name)))
       throw new RemoteError(name, 'unknown', `${name}: ${digest} has a plugin that is not mirrored`)
     if (!descriptors.every(isSound))
-      throw new RemoteError(
-        name,
-        'wrong',
-        `${name}: ${digest} has a plugin with texts that no plugin may have`,
-      )
+      throw refused(name, `${digest} has a plugin with texts that no plugin may have`)
     const verdict = this.#parts.verifier.verify(this.#digest, signature)
     if (!verdict?.key) {
       const reason = `the signature of ${digest} is of none of the public keys that are known for it`
-      throw new RemoteError(name, 'wrong', `${name}: ${reason}`)
+      throw refused(name, reason)
     }
     const created = parseRfc3339(`${created_at}Z`) ?? 0n
     return {
@@ -92,4 +97,8 @@ export class PluginSource implements Source {
       created,
     }
   }
+}
+
+function refused(name: string, reason: string): RemoteError {
+  return new RemoteError(name, 'wrong', `${name}: ${reason}`, { refused: true })
 }

@@ -6,8 +6,17 @@ import type { Blobs } from '../blobs.ts'
 import type { Discovery, ListPage } from '../discovery.ts'
 import type { Manifests, Reference, StoredManifest } from '../manifests.ts'
 import type { Parts } from '../parts.ts'
-import { LocalReads, type MayBeStale, type Reads, type ReferrersQuery, type ServedBlob } from '../reads.ts'
+import {
+  type Caller,
+  LocalReads,
+  type MayBeStale,
+  type Reads,
+  type ReferrersQuery,
+  type ServedBlob,
+} from '../reads.ts'
 import type { BlobFill } from './blob-fill.ts'
+import { GivenUp, NoRoom } from './fill.ts'
+import type { MirrorSize } from './mirror-size.ts'
 import { PulledBlobs } from './pulled-blobs.ts'
 import { PulledLists } from './pulled-lists.ts'
 import { PulledManifests } from './pulled-manifests.ts'
@@ -21,6 +30,7 @@ export class Pull implements Reads {
   readonly #lists: PulledLists
   readonly #stored: Manifests
   readonly #usage: Usage
+  readonly #size: MirrorSize
   readonly #report: (error: unknown) => void
   /** Work on what has come, one thing after another. */
   #background: Promise<void> = Promise.resolve()
@@ -32,31 +42,47 @@ export class Pull implements Reads {
     manifests: Manifests,
     discovery: Discovery,
     usage: Usage,
+    size: MirrorSize,
     report: (error: unknown) => void,
   ) {
     this.#stored = manifests
     this.#usage = usage
+    this.#size = size
     this.#report = report
-    this.#manifests = new PulledManifests(parts, manifests, usage)
+    this.#manifests = new PulledManifests(parts, manifests, size)
     const here = new LocalReads(blobs, manifests, discovery)
-    this.#blobs = new PulledBlobs(parts, blobs, here, fill => this.#follow(fill))
+    this.#blobs = new PulledBlobs(parts, blobs, here, size, fill => this.#follow(fill))
     this.#lists = new PulledLists(parts, discovery)
   }
 
-  async manifest(repository: Repository, reference: Reference): Promise<StoredManifest & MayBeStale> {
-    const manifest = await honest(this.#manifests.get(repository, reference))
+  async manifest(
+    repository: Repository,
+    reference: Reference,
+    caller?: Caller,
+  ): Promise<StoredManifest & MayBeStale> {
+    const manifest = await honest(this.#manifests.get(repository, reference, caller))
     this.#usage.note(manifest.digest, repository)
     return manifest
   }
 
-  async blob(repository: Repository, digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob> {
-    const blob = await honest(this.#blobs.get(repository, digest, wanted))
+  async blob(
+    repository: Repository,
+    digest: Digest,
+    wanted: 'bytes' | 'size',
+    caller?: Caller,
+  ): Promise<ServedBlob> {
+    const blob = await honest(this.#blobs.get(repository, digest, wanted, caller))
     this.#usage.note(digest)
     return { size: blob.size, open: () => honest(blob.open()), check: () => honest(blob.check()) }
   }
 
-  tags(repository: Repository, limit: number, after?: string): Promise<ListPage<string> & MayBeStale> {
-    return honest(this.#lists.tags(repository, limit, after))
+  tags(
+    repository: Repository,
+    limit: number,
+    after?: string,
+    caller?: Caller,
+  ): Promise<ListPage<string> & MayBeStale> {
+    return honest(this.#lists.tags(repository, limit, after, caller))
   }
 
   referrers(
@@ -64,14 +90,20 @@ export class Pull implements Reads {
     subject: Digest,
     limit: number,
     query: ReferrersQuery,
+    caller?: Caller,
   ): Promise<ListPage<Descriptor> & MayBeStale> {
-    return honest(this.#lists.referrers(repository, subject, limit, query))
+    return honest(this.#lists.referrers(repository, subject, limit, query, caller))
   }
 
-  /** When the transfers under way have ended, with what follows from them. */
+  /** When the transfers and renewals under way have ended, with what follows from them. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#blobs.fills.map(fill => fill.done))
+    await Promise.all([this.#blobs.fills.settled(), this.#manifests.settled()])
     await this.#background
+  }
+
+  /** Gives up the transfers that have no readers. */
+  giveUp(): void {
+    this.#blobs.fills.giveUp()
   }
 
   /** Plugins in a layer are recognized when it is here, which is after the manifests that name it. */
@@ -80,11 +112,12 @@ export class Pull implements Reads {
       for (const repository of repositories) await this.#stored.recognize(repository, digest)
     }
     const failed = (error: unknown) => {
-      if (!(error instanceof RegistryError && error.status === 404)) this.#report(error)
+      const expected = error instanceof GivenUp || error instanceof NoRoom
+      if (!expected && !(error instanceof RegistryError && error.status === 404)) this.#report(error)
     }
     done.then(async () => {
       this.#usage.note(digest)
-      this.#usage.add(await size)
+      this.#size.add(await size)
       this.#background = this.#background.then(recognize).catch(failed)
     }, failed)
   }

@@ -4,11 +4,16 @@ import type { Repository } from '../../oci/name.ts'
 import type { Blobs } from '../blobs.ts'
 import { keepingBytes } from '../changes.ts'
 import type { Parts } from '../parts.ts'
-import type { LocalReads, ServedBlob } from '../reads.ts'
+import type { Caller, LocalReads, ServedBlob } from '../reads.ts'
 import { BlobFill } from './blob-fill.ts'
-import type { Source } from './fill.ts'
+import { NoRoom } from './fill.ts'
+import { Fills } from './fills.ts'
+import type { MirrorSize } from './mirror-size.ts'
 import { blobRoutesOf } from './mirrored.ts'
 import type { Route } from './mirrors.ts'
+import { namedSize } from './named-size.ts'
+import { PassThrough } from './pass-through.ts'
+import type { Source } from './source.ts'
 import { orUnknown } from './upstream-fault.ts'
 
 /** Blobs of mirrored repositories: those that are here, and those that come from an upstream when they are asked for. */
@@ -16,73 +21,104 @@ export class PulledBlobs {
   readonly #parts: Parts
   readonly #blobs: Blobs
   readonly #here: LocalReads
+  readonly #size: MirrorSize
   readonly #onFill: (fill: BlobFill) => void
   /** By upstreams and digest: what one sends slowly or wrong is not waited for by who asks another. */
-  readonly #fills = new Map<string, BlobFill>()
+  readonly fills = new Fills<BlobFill>()
 
-  constructor(parts: Parts, blobs: Blobs, here: LocalReads, onFill: (fill: BlobFill) => void) {
+  constructor(
+    parts: Parts,
+    blobs: Blobs,
+    here: LocalReads,
+    size: MirrorSize,
+    onFill: (fill: BlobFill) => void,
+  ) {
     this.#parts = parts
     this.#blobs = blobs
     this.#here = here
+    this.#size = size
     this.#onFill = onFill
   }
 
-  /** Throws `BLOB_UNKNOWN`, `RemoteError`. */
-  async get(repository: Repository, digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob> {
+  /** Throws `BLOB_UNKNOWN`, `TOOMANYREQUESTS`, `RemoteError`. */
+  async get(
+    repository: Repository,
+    digest: Digest,
+    wanted: 'bytes' | 'size',
+    caller?: Caller,
+  ): Promise<ServedBlob> {
     const here = await orUnknown(this.#here.blob(repository, digest))
-    if (!here) return this.#pull(repository, digest, wanted)
+    if (!here) return this.#pull(repository, digest, wanted, caller)
     // What is held may have been damaged: then it is fetched again.
     return {
       size: here.size,
       open: async () =>
-        (await orUnknown(here.open())) ?? (await (await this.#pull(repository, digest, 'bytes')).open()),
+        (await orUnknown(here.open())) ??
+        (await (await this.#pull(repository, digest, 'bytes', caller)).open()),
       check: async () => {
         const sound = await orUnknown(here.check().then(() => true))
-        if (!sound) await this.#pull(repository, digest, 'size')
+        if (!sound) await this.#pull(repository, digest, 'size', caller)
       },
     }
   }
 
-  /** Transfers under way. */
-  get fills(): readonly BlobFill[] {
-    return [...this.#fills.values()]
-  }
-
-  async #pull(repository: Repository, digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob> {
+  async #pull(
+    repository: Repository,
+    digest: Digest,
+    wanted: 'bytes' | 'size',
+    caller: Caller | undefined,
+  ): Promise<ServedBlob> {
     const { index, mirrors, store } = this.#parts
     const routes = await blobRoutesOf(index, mirrors, repository)
     if (routes.length === 0) throw unknown(digest)
-    const size = wanted === 'size' ? await this.#sizeOf(routes, digest) : undefined
-    if (size !== undefined)
-      return { size, open: async () => (await this.#pull(repository, digest, 'bytes')).open(), check }
+    mirrors.admit(caller)
+    const again = async () => (await this.#pull(repository, digest, 'bytes', caller)).open()
+    const named = await namedSize(this.#parts, repository, digest)
+    if (wanted === 'size') {
+      const size = (await this.#sizeOf(routes, digest, caller)) ?? named
+      if (size !== undefined) return { size, open: again, check }
+    }
     const stored = await store.stat(digest)
     const transfer = [digest, ...routes.map(({ rules }) => rules.name)].join(' ')
-    let fill = this.#fills.get(transfer)
+    let fill = this.fills.get(transfer)
     // Bytes that are here for another repository are nothing of this one's, unless its own upstream has them too.
     if (!fill?.repositories.has(repository) && (fill || stored)) {
-      await this.#sizeOf(routes, digest)
+      await this.#sizeOf(routes, digest, caller)
       if (await this.#adopt(repository, digest)) return this.#here.blob(repository, digest)
-      fill = this.#fills.get(transfer)
+      fill = this.fills.get(transfer)
     }
-    fill ??= this.#begin(transfer, repository, digest, routes)
-    fill.repositories.add(repository)
-    const going = fill
-    return { size: await going.size, open: () => going.open(), check }
+    const source = this.#source(routes, digest, caller)
+    if (!fill && named !== undefined && !this.#size.fits(named)) return passed(digest, named, source)
+    const going = fill ?? this.#begin(transfer, repository, digest, source, named)
+    going.repositories.add(repository)
+    try {
+      return { size: await going.size, open: () => (going.isOver ? again() : going.open()), check }
+    } catch (error) {
+      if (!(error instanceof NoRoom)) throw error
+      return passed(digest, error.size, this.#source(routes, digest, caller))
+    }
   }
 
-  #begin(transfer: string, repository: Repository, digest: Digest, routes: readonly Route[]): BlobFill {
-    const fill = new BlobFill(this.#parts, this.#blobs, digest, repository, this.#source(routes, digest))
-    this.#fills.set(transfer, fill)
-    fill.done
-      .catch(() => {})
-      .finally(() => {
-        this.#fills.delete(transfer)
-      })
+  #begin(
+    transfer: string,
+    repository: Repository,
+    digest: Digest,
+    source: Source,
+    named: number | undefined,
+  ): BlobFill {
+    const fill: BlobFill = new BlobFill(this.#parts, this.#blobs, digest, repository, {
+      source,
+      named,
+      finish: this.#parts.policy.mirrorFinish,
+      reserve: bytes => this.#size.reserve(bytes),
+      onPaused: () => this.fills.paused(fill),
+    })
+    this.fills.add(transfer, fill)
     this.#onFill(fill)
     return fill
   }
 
-  #source(routes: readonly Route[], digest: Digest): Source {
+  #source(routes: readonly Route[], digest: Digest, caller: Caller | undefined): Source {
     const { mirrors } = this.#parts
     let chosen: Route | undefined
     return {
@@ -92,20 +128,31 @@ export class PulledBlobs {
       open: async start => {
         // What one upstream has begun, no other one goes on with.
         const from = chosen ? [chosen] : routes
-        const asked = await mirrors.ask(from, `blob ${digest}`, ({ upstream, repository }) =>
-          upstream.blob(repository, digest, start),
+        const asked = await mirrors.ask(
+          from,
+          `blob ${digest}`,
+          ({ upstream, repository }) => upstream.blob(repository, digest, start),
+          caller,
         )
         if (!asked) throw unknown(digest)
         chosen = asked.route
         return asked.answer
       },
+      stat: () => this.#sizeOf(chosen ? [chosen] : routes, digest, caller),
     }
   }
 
   /** What the upstreams say by HEAD. Throws `BLOB_UNKNOWN` where none has it. */
-  async #sizeOf(routes: readonly Route[], digest: Digest): Promise<number | undefined> {
-    const asked = await this.#parts.mirrors.ask(routes, `blob ${digest}`, ({ upstream, repository }) =>
-      upstream.stat(repository, digest),
+  async #sizeOf(
+    routes: readonly Route[],
+    digest: Digest,
+    caller: Caller | undefined,
+  ): Promise<number | undefined> {
+    const asked = await this.#parts.mirrors.ask(
+      routes,
+      `blob ${digest}`,
+      ({ upstream, repository }) => upstream.stat(repository, digest),
+      caller,
     )
     if (asked) return asked.answer
     throw unknown(digest)
@@ -120,6 +167,11 @@ export class PulledBlobs {
       return stored !== undefined
     })
   }
+}
+
+/** A blob that is not kept, because the cache has no room for it. */
+function passed(digest: Digest, size: number, source: Source): ServedBlob {
+  return { size, open: () => PassThrough.open(digest, size, source), check }
 }
 
 /** It was looked at a moment ago. */

@@ -7,12 +7,13 @@ import { RemoteError } from '../../remote/error.ts'
 import { changeRepositories } from '../changes.ts'
 import type { Manifests, Reference, StoredManifest } from '../manifests.ts'
 import type { Parts } from '../parts.ts'
-import type { MayBeStale } from '../reads.ts'
+import type { Caller, MayBeStale } from '../reads.ts'
 import { setTag } from '../tag-rows.ts'
+import type { MirrorSize } from './mirror-size.ts'
 import { markMirrored, routesOf } from './mirrored.ts'
 import { Mirrors, type Route } from './mirrors.ts'
+import { Patience } from './patience.ts'
 import { orUnknown } from './upstream-fault.ts'
-import type { Usage } from './usage.ts'
 
 type Served = StoredManifest & MayBeStale
 
@@ -23,25 +24,33 @@ type Served = StoredManifest & MayBeStale
 export class PulledManifests {
   readonly #parts: Parts
   readonly #manifests: Manifests
-  readonly #usage: Usage
+  readonly #size: MirrorSize
   readonly #flights = new SingleFlight<Served>()
+  readonly #patience = new Patience()
 
-  constructor(parts: Parts, manifests: Manifests, usage: Usage) {
+  constructor(parts: Parts, manifests: Manifests, size: MirrorSize) {
     this.#parts = parts
     this.#manifests = manifests
-    this.#usage = usage
+    this.#size = size
   }
 
-  /** Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, `RemoteError`. */
-  async get(repository: Repository, reference: Reference): Promise<Served> {
+  /** Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, `TOOMANYREQUESTS`, `RemoteError`. */
+  async get(repository: Repository, reference: Reference, caller?: Caller): Promise<Served> {
     const row = isDigest(reference) ? undefined : await this.#parts.index.get(TAGS, repository, reference)
     const here = await orUnknown(this.#manifests.get(repository, row?.digest ?? reference))
     if (here && (isDigest(reference) || this.#holds(repository, reference, row))) return here
-    return this.#flights.run(`${repository} ${reference}`, () =>
-      here && row && !isDigest(reference)
-        ? this.#revalidate(repository, reference, row, here)
-        : this.#fetch(repository, reference),
-    )
+    const flight = `${repository} ${reference}`
+    if (here && row && !isDigest(reference))
+      return this.#renewed(repository, here, row, caller, () =>
+        this.#flights.run(flight, () => this.#renew(repository, reference, caller)),
+      )
+    this.#parts.mirrors.admit(caller)
+    return this.#flights.run(flight, () => this.#fetch(repository, reference, { caller }))
+  }
+
+  /** When no manifest is on its way; renewals go on after their requests. */
+  async settled(): Promise<void> {
+    await this.#flights.settled()
   }
 
   /** Whether the tag is served without asking; one that was pushed here always is. */
@@ -50,38 +59,67 @@ export class PulledManifests {
     return row?.checked === undefined || !route || Mirrors.holds(route, tag, this.#ageOf(row.checked))
   }
 
-  /** What the upstream says of the tag now, else what is here. */
-  async #revalidate(repository: Repository, tag: Tag, row: TagRow, here: StoredManifest): Promise<Served> {
-    const { index, mirrors } = this.#parts
-    const age = Math.max(0, Math.floor(this.#ageOf(row.checked ?? '0') / 1000))
+  /**
+   * What the upstream says of a tag now, if it says so soon; else what is here. Neither an upstream nor a storage that
+   * fails takes that away, nor does a caller that asks for too much.
+   */
+  async #renewed(
+    repository: Repository,
+    here: StoredManifest,
+    { checked = '0' }: TagRow,
+    caller: Caller | undefined,
+    renew: () => Promise<Served>,
+  ): Promise<Served> {
+    const { mirrors } = this.#parts
     try {
-      const routes = await routesOf(index, mirrors, repository)
-      const asked = await mirrors.ask(routes, `tag ${tag}`, ({ upstream, repository: name }) =>
-        upstream.resolve(name, tag),
-      )
-      if (!asked) return { ...here, stale: { reason: 'the upstream does not have this tag any more', age } }
-      const digest = asked.answer
-      if (digest && (await this.#point(repository, tag, digest)))
-        return await this.#manifests.get(repository, digest)
-      return await this.#fetch(repository, digest ?? tag, tag, [asked.route])
+      mirrors.admit(caller)
+      const renewal = renew()
+      if (caller?.validates) return await renewal
+      return await this.#patience.wait(mirrors.namesOf(repository), renewal)
     } catch (error) {
-      // Neither an upstream nor a storage that fails takes away what is here.
       if (!(error instanceof RemoteError || error instanceof RegistryError)) throw error
-      return { ...here, stale: { reason: error.message, age } }
+      return { ...here, stale: { reason: error.message, age: Math.floor(this.#ageOf(checked) / 1000) } }
     }
+  }
+
+  /** What the upstream says of the tag. Throws `MANIFEST_UNKNOWN` if it does not have it any more. */
+  async #renew(repository: Repository, tag: Tag, caller: Caller | undefined): Promise<Served> {
+    const { index, mirrors } = this.#parts
+    const routes = await routesOf(index, mirrors, repository)
+    const asked = await mirrors.ask(
+      routes,
+      `tag ${tag}`,
+      ({ upstream, repository: name }) => upstream.resolve(name, tag),
+      caller,
+    )
+    if (!asked) {
+      const message = 'the upstream does not have this tag any more'
+      throw new RegistryError('MANIFEST_UNKNOWN', { message })
+    }
+    const digest = asked.answer
+    if (digest && (await this.#point(repository, tag, digest)))
+      return await this.#manifests.get(repository, digest)
+    return await this.#fetch(repository, digest ?? tag, { tag, from: [asked.route], caller })
   }
 
   /** Brings the manifest here, and points the tag at it. */
   async #fetch(
     repository: Repository,
     reference: Reference,
-    tag = isDigest(reference) ? undefined : reference,
-    from?: readonly Route[],
+    options: {
+      tag?: Tag
+      from?: readonly Route[]
+      caller: Caller | undefined
+    },
   ): Promise<Served> {
+    const { tag = isDigest(reference) ? undefined : reference, from, caller } = options
     const { clock, documents, index, mirrors, store } = this.#parts
     const routes = from ?? (await routesOf(index, mirrors, repository))
-    const asked = await mirrors.ask(routes, `manifest ${reference}`, ({ upstream, repository: name }) =>
-      upstream.manifest(name, reference),
+    const asked = await mirrors.ask(
+      routes,
+      `manifest ${reference}`,
+      ({ upstream, repository: name }) => upstream.manifest(name, reference),
+      caller,
     )
     // Tells what is unknown: the repository or the manifest.
     if (!asked) return this.#manifests.get(repository, reference)
@@ -93,7 +131,7 @@ export class PulledManifests {
       await markMirrored(batch, mirrors, repository)
       if (tag) await setTag(batch, repository, tag, { digest, checked: now.toString() })
     })
-    this.#usage.add(bytes.length)
+    this.#size.add(bytes.length)
     return { digest, mediaType, bytes }
   }
 

@@ -12,9 +12,10 @@ import {
   type ReadMetadata,
 } from '../plugin-reads.ts'
 import type { Plugins } from '../plugins.ts'
-import type { ServedBlob } from '../reads.ts'
+import type { Caller, ServedBlob } from '../reads.ts'
 import { findVariants, listNames, type Named, type VariantFilter } from '../variants.ts'
-import { Fill } from './fill.ts'
+import { Fill, GivenUp } from './fill.ts'
+import { Fills } from './fills.ts'
 import type { MemflowMirror } from './mirrors.ts'
 import { PluginSource } from './plugin-source.ts'
 import { honest, orUnknown } from './upstream-fault.ts'
@@ -30,7 +31,7 @@ export class PulledPlugins implements PluginReads {
   readonly #here: LocalPluginReads
   readonly #lists: UpstreamLists
   readonly #report: (error: unknown) => void
-  readonly #fills = new Map<Digest, Fill>()
+  readonly #fills = new Fills<Fill>()
 
   /** `report` hears of what fails when nobody waits for it. */
   constructor(parts: Parts, plugins: Plugins, report: (error: unknown) => void) {
@@ -41,7 +42,7 @@ export class PulledPlugins implements PluginReads {
     this.#report = report
   }
 
-  names(): Promise<ReadList<Named>> {
+  names(caller?: Caller): Promise<ReadList<Named>> {
     const { index, mirrors } = this.#parts
     const lists = mirrors.memflow.map(({ rules, mirrored }) => ({ name: rules.name, mirrored }))
     return this.#list(
@@ -49,10 +50,17 @@ export class PulledPlugins implements PluginReads {
       '',
       () => this.#here.names(),
       () => listNames(index, lists),
+      caller,
     )
   }
 
-  variants(name: string, filter: VariantFilter, skip: number, limit: number): Promise<ReadList<VariantRow>> {
+  variants(
+    name: string,
+    filter: VariantFilter,
+    skip: number,
+    limit: number,
+    caller?: Caller,
+  ): Promise<ReadList<VariantRow>> {
     const asked = limit > 0 && isSound({ name })
     const mirrors = asked ? this.#parts.mirrors.memflow.filter(({ mirrored }) => mirrored(name)) : []
     const lists = mirrors.map(({ rules }) => rules.name)
@@ -61,30 +69,33 @@ export class PulledPlugins implements PluginReads {
       name,
       () => this.#here.variants(name, filter, skip, limit),
       () => findVariants(this.#parts.index, name, filter, skip, limit, lists),
+      caller,
     )
   }
 
-  async metadata(digest: Digest): Promise<ReadMetadata> {
+  async metadata(digest: Digest, caller?: Caller): Promise<ReadMetadata> {
     const here = await orUnknown(this.#here.metadata(digest))
     if (here) return here
-    const { file } = await honest(new PluginSource(this.#parts, digest).metadata())
+    this.#parts.mirrors.admit(caller)
+    const { file } = await honest(new PluginSource(this.#parts, digest, caller).metadata())
     return { file, here: false }
   }
 
-  async file(digest: Digest, wanted: 'bytes' | 'size'): Promise<ServedBlob & Origin> {
+  async file(digest: Digest, wanted: 'bytes' | 'size', caller?: Caller): Promise<ServedBlob & Origin> {
     const here = await orUnknown(this.#here.file(digest))
     // What is here may have been damaged: then it is fetched again.
     if (here) {
-      const open = async () => (await orUnknown(here.open())) ?? this.#open(digest)
+      const open = async () => (await orUnknown(here.open())) ?? this.#open(digest, caller)
       const check = async () => {
-        await (this.#fills.has(digest) || here.check().catch(() => this.#size(digest)))
+        await (this.#fills.get(digest) || here.check().catch(() => this.#size(digest, caller)))
       }
       return { ...here, open, check }
     }
-    const size = wanted === 'size' ? await this.#size(digest) : undefined
+    this.#parts.mirrors.admit(caller)
+    const size = wanted === 'size' ? await this.#size(digest, caller) : undefined
     return {
-      size: size ?? (await honest(this.#fill(digest).size)),
-      open: () => this.#open(digest),
+      size: size ?? (await honest(this.#fill(digest, caller).size)),
+      open: () => this.#open(digest, caller),
       // It was looked at a moment ago.
       check: async () => {},
       here: false,
@@ -93,8 +104,13 @@ export class PulledPlugins implements PluginReads {
 
   /** When the transfers and renewals under way have ended. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#fills.values()].map(fill => fill.done))
+    await this.#fills.settled()
     await this.#lists.settled()
+  }
+
+  /** Gives up the transfers that have no readers. */
+  giveUp(): void {
+    this.#fills.giveUp()
   }
 
   /** What is here and on the upstreams' lists, as far as they can be renewed. */
@@ -103,9 +119,12 @@ export class PulledPlugins implements PluginReads {
     name: string,
     here: () => Promise<ReadList<T>>,
     all: () => Promise<readonly T[]>,
+    caller: Caller | undefined,
   ): Promise<ReadList<T>> {
     const answerable = async () => (await here()).items.length > 0
-    const states = await Promise.all(mirrors.map(mirror => this.#lists.renew(mirror, name, answerable)))
+    const states = await Promise.all(
+      mirrors.map(mirror => this.#lists.renew(mirror, name, answerable, caller)),
+    )
     const items = await all()
     if (items.length === 0) await honest(refuse(states))
     const failed = states.find(({ fault }) => fault)
@@ -116,34 +135,40 @@ export class PulledPlugins implements PluginReads {
     return { items, here: false, stale }
   }
 
-  #open(digest: Digest): Promise<BlobHandle> {
-    return honest(this.#fill(digest).open())
+  #open(digest: Digest, caller: Caller | undefined): Promise<BlobHandle> {
+    return honest(this.#fill(digest, caller).open())
   }
 
-  #size(digest: Digest): Promise<number | undefined> {
-    return honest(new PluginSource(this.#parts, digest).size())
+  #size(digest: Digest, caller: Caller | undefined): Promise<number | undefined> {
+    return honest(new PluginSource(this.#parts, digest, caller).stat())
   }
 
   /** The transfer of the binary, begun where it is not under way. */
-  #fill(digest: Digest): Fill {
+  #fill(digest: Digest, caller: Caller | undefined): Fill {
     const going = this.#fills.get(digest)
     if (going) return going
-    const source = new PluginSource(this.#parts, digest)
-    const fill = new Fill(this.#parts.store, digest, source, async (upload, release) => {
-      const { vouched } = source
-      try {
-        if (vouched) await this.#plugins.publish(upload, vouched.file.signature, vouched.created)
-      } finally {
-        // Who has the file finds the plugin here from then on; and who is sure of the bytes can have them in any case.
-        release()
-      }
+    const source = new PluginSource(this.#parts, digest, caller)
+    const fill: Fill = new Fill(this.#parts.store, digest, {
+      source,
+      finish: this.#parts.policy.mirrorFinish,
+      // Plugins of memflow upstreams are published here: they are no part of the cache that the limit is for.
+      reserve: () => () => {},
+      keep: async (upload, release) => {
+        const { vouched } = source
+        try {
+          if (vouched) await this.#plugins.publish(upload, vouched.file.signature, vouched.created)
+        } finally {
+          // Who has the file finds the plugin here from then on; and who is sure of the bytes can have them in any case.
+          release()
+        }
+      },
+      onPaused: () => this.#fills.paused(fill),
     })
-    this.#fills.set(digest, fill)
-    fill.done
-      .catch(error => {
-        if (!(error instanceof RegistryError && error.status === 404)) this.#report(error)
-      })
-      .finally(() => this.#fills.delete(digest))
+    this.#fills.add(digest, fill)
+    fill.done.catch(error => {
+      const expected = error instanceof GivenUp || (error instanceof RegistryError && error.status === 404)
+      if (!expected) this.#report(error)
+    })
     return fill
   }
 }

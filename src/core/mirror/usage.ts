@@ -32,7 +32,6 @@ export class Usage {
   readonly #limited: boolean
   /** What was used since it was written last. */
   readonly #notes = new Map<Digest, Note>()
-  #came = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -42,18 +41,6 @@ export class Usage {
   /** Somebody asked for the content here; for a manifest in that repository. */
   note(digest: Digest, repository?: Repository): void {
     if (this.#limited) this.#notes.set(digest, { period: this.now(), repository })
-  }
-
-  /** So many bytes more have been mirrored. */
-  add(bytes: number): void {
-    this.#came += bytes
-  }
-
-  /** How many bytes have come since this was asked last. */
-  takeCome(): number {
-    const came = this.#came
-    this.#came = 0
-    return came
   }
 
   /** The number of the period that it is now. */

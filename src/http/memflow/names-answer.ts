@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Origin, ReadList } from '../../core/plugin-reads.ts'
-import type { MayBeStale } from '../../core/reads.ts'
+import type { Caller, MayBeStale } from '../../core/reads.ts'
 import type { Named } from '../../core/variants.ts'
 
 /** The body of `GET /plugins`. */
@@ -18,37 +18,42 @@ const STEP = 1000
  * one for each URL and the query means nothing: another query string must not cost the whole list again.
  */
 export class NamesAnswers {
-  readonly #read: () => Promise<ReadList<Named>>
+  readonly #read: (caller?: Caller) => Promise<ReadList<Named>>
   readonly #watch: () => () => boolean
+  readonly #isLocal: boolean
   #kept: { readonly unchanged: () => boolean; readonly answer: Promise<NamesAnswer> } | undefined
 
-  /** `watch` returns what says whether the names are as they were when it was called. */
-  constructor(read: () => Promise<ReadList<Named>>, watch: () => () => boolean) {
+  /**
+   * `watch` returns what says whether the names are as they were when it was called. Only local answers are kept: what
+   * upstreams list depends on them, and on how much the caller may ask of them.
+   */
+  constructor(
+    read: (caller?: Caller) => Promise<ReadList<Named>>,
+    watch: () => () => boolean,
+    { isLocal }: { readonly isLocal: boolean },
+  ) {
     this.#read = read
     this.#watch = watch
+    this.#isLocal = isLocal
   }
 
   /** Requests share an answer that is being made, unless the names have changed since it was begun. */
-  async get(): Promise<NamesAnswer> {
+  async get(caller?: Caller): Promise<NamesAnswer> {
+    if (!this.#isLocal) return await this.#make(this.#watch(), caller)
     if (this.#kept?.unchanged()) return await this.#kept.answer
     const unchanged = this.#watch()
     const kept = { unchanged, answer: this.#make(unchanged) }
     this.#kept = kept
-    const forget = () => {
-      if (this.#kept === kept) this.#kept = undefined
-    }
     try {
-      const answer = await kept.answer
-      if (!answer.here) forget()
-      return answer
+      return await kept.answer
     } catch (error) {
-      forget()
+      if (this.#kept === kept) this.#kept = undefined
       throw error
     }
   }
 
-  async #make(unchanged: () => boolean): Promise<NamesAnswer> {
-    const { items, ...origin } = await this.#read()
+  async #make(unchanged: () => boolean, caller?: Caller): Promise<NamesAnswer> {
+    const { items, ...origin } = await this.#read(caller)
     const parts = [Buffer.from('{"plugins":[')]
     for (let at = 0; at < items.length; at += STEP) {
       if (at > 0) await setImmediate()

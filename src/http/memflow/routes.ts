@@ -7,6 +7,7 @@ import { type Digest, isDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { PluginError } from '../../plugin/error.ts'
 import type { Access } from '../access.ts'
+import { callerOf } from '../caller.ts'
 import { whereAsked } from '../only-if-cached.ts'
 import { standsOn } from '../ready-answers.ts'
 import { sendContent } from '../send-content.ts'
@@ -23,13 +24,14 @@ import { parseQuery } from './query.ts'
 export function memflowApi(registry: Registry, access: Access, maxPluginSize: number): Router {
   const { freshness, here, pluginReads, plugins } = registry
   const names = new NamesAnswers(
-    () => pluginReads.names(),
+    caller => pluginReads.names(caller),
     () => freshness.names(),
+    { isLocal: registry.mirrors.memflow.length === 0 },
   )
   const router = new Router({ sensitive: true, strict: true })
 
   router.get('/plugins', async ctx => {
-    const { body, unchanged, ...origin } = await names.get()
+    const { body, unchanged, ...origin } = await names.get(callerOf(ctx))
     tellOrigin(ctx, unchanged, origin)
     ctx.set('Content-Type', 'application/json')
     ctx.body = body
@@ -40,7 +42,7 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
     const name = pathPart(ctx, 'plugin_name')
     const unchanged = freshness.variants(name)
     const among = skip > Number.MAX_SAFE_INTEGER ? 0 : limit
-    const { items, ...origin } = await pluginReads.variants(name, filter, Number(skip), among)
+    const { items, ...origin } = await pluginReads.variants(name, filter, Number(skip), among, callerOf(ctx))
     tellOrigin(ctx, unchanged, origin)
     // By hand: a 64-bit number does not survive JSON.stringify.
     ctx.set('Content-Type', 'application/json')
@@ -67,7 +69,9 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
     const digest = digestIn(ctx)
     const unchanged = freshness.file(digest)
     const wanted = ctx.method === 'HEAD' ? 'size' : 'bytes'
-    const content = await whereAsked(ctx, pluginReads, here.pluginReads, from => from.file(digest, wanted))
+    const content = await whereAsked(ctx, pluginReads, here.pluginReads, from =>
+      from.file(digest, wanted, callerOf(ctx)),
+    )
     tellOrigin(ctx, unchanged, content)
     await sendContent(ctx, { digest, ...content })
   })
@@ -75,7 +79,9 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
   router.get('/files/:digest/metadata', async ctx => {
     const digest = digestIn(ctx)
     const unchanged = freshness.file(digest)
-    const { file, ...origin } = await pluginReads.metadata(digest)
+    const { file, ...origin } = await whereAsked(ctx, pluginReads, here.pluginReads, from =>
+      from.metadata(digest, callerOf(ctx)),
+    )
     tellOrigin(ctx, unchanged, origin)
     sendJson(ctx, file)
   })

@@ -1,5 +1,6 @@
 import type { Registry } from '../../core/registry.ts'
 import { parseDigest } from '../../oci/digest.ts'
+import { callerOf } from '../caller.ts'
 import { whereAsked } from '../only-if-cached.ts'
 import { standsOn } from '../ready-answers.ts'
 import { sendContent } from '../send-content.ts'
@@ -15,7 +16,7 @@ export function blobHandlers({ blobs, reads, here, freshness }: Registry): Handl
         standsOn(ctx, freshness.blobs(repository))
         const wanted = ctx.method === 'HEAD' ? 'size' : 'bytes'
         const content = await whereAsked(ctx, reads, here.reads, from =>
-          from.blob(repository, digest, wanted),
+          from.blob(repository, digest, wanted, callerOf(ctx)),
         )
         ctx.set('Docker-Content-Digest', digest)
         await sendContent(ctx, { digest, ...content })

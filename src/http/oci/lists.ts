@@ -3,6 +3,8 @@ import type { Registry } from '../../core/registry.ts'
 import { parseDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { OCI_INDEX } from '../../oci/media-types.ts'
+import { callerOf } from '../caller.ts'
+import { whereAsked } from '../only-if-cached.ts'
 import { parametersOf } from '../parameters.ts'
 import { standsOn } from '../ready-answers.ts'
 import { sendJson } from '../send-json.ts'
@@ -13,7 +15,7 @@ import type { Handlers } from './dispatch.ts'
 const PAGE = 1000
 
 /** distribution-spec end-8 and end-12, and the catalog of the Docker Registry HTTP API V2. */
-export function listHandlers({ discovery, reads, freshness }: Registry): Handlers {
+export function listHandlers({ discovery, reads, here, freshness }: Registry): Handlers {
   return {
     catalog: {
       GET: async ctx => {
@@ -25,7 +27,9 @@ export function listHandlers({ discovery, reads, freshness }: Registry): Handler
     tags: {
       GET: async (ctx, repository) => {
         standsOn(ctx, freshness.tags(repository))
-        const { items, next, stale } = await reads.tags(repository, limitOf(ctx), lastOf(ctx))
+        const { items, next, stale } = await whereAsked(ctx, reads, here.reads, from =>
+          from.tags(repository, limitOf(ctx), lastOf(ctx), callerOf(ctx)),
+        )
         if (stale) warnOfAge(ctx, stale)
         sendPage(ctx, 'application/json', { name: repository, tags: items }, next)
       },
@@ -35,11 +39,8 @@ export function listHandlers({ discovery, reads, freshness }: Registry): Handler
         standsOn(ctx, freshness.referrers(repository))
         const artifactType = parametersOf(ctx).get('artifactType') ?? undefined
         const options = { artifactType, after: lastOf(ctx) }
-        const { items, next, stale } = await reads.referrers(
-          repository,
-          parseDigest(last),
-          limitOf(ctx),
-          options,
+        const { items, next, stale } = await whereAsked(ctx, reads, here.reads, from =>
+          from.referrers(repository, parseDigest(last), limitOf(ctx), options, callerOf(ctx)),
         )
         if (stale) warnOfAge(ctx, stale)
         if (artifactType !== undefined) ctx.set('OCI-Filters-Applied', 'artifactType')

@@ -6,6 +6,8 @@ import { RegistryError } from '../../oci/errors.ts'
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
 import { isTag, parseTag, type Tag } from '../../oci/name.ts'
 import { readBody } from '../body.ts'
+import { callerOf } from '../caller.ts'
+import { whereAsked } from '../only-if-cached.ts'
 import { parametersOf } from '../parameters.ts'
 import { standsOn } from '../ready-answers.ts'
 import { etags, hasAlready, IMMUTABLE } from '../send-content.ts'
@@ -14,13 +16,15 @@ import { warnOfAge } from '../stale.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** distribution-spec end-3, end-7, end-9. */
-export function manifestHandlers({ manifests, reads, freshness }: Registry): Handlers {
+export function manifestHandlers({ manifests, reads, here, freshness }: Registry): Handlers {
   return {
     manifest: {
       GET: async (ctx, repository, last) => {
         const reference = knownReference(last)
         standsOn(ctx, freshness.manifests(repository))
-        const { digest, mediaType, bytes, stale } = await reads.manifest(repository, reference)
+        const { digest, mediaType, bytes, stale } = await whereAsked(ctx, reads, here.reads, from =>
+          from.manifest(repository, reference, callerOf(ctx)),
+        )
         if (stale) warnOfAge(ctx, stale)
         ctx.set('Docker-Content-Digest', digest)
         ctx.set('ETag', `"${digest}"`)
