@@ -37,7 +37,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
   const token =
     config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
   const registry = new Registry({ ...parts, index }, error =>
-    log.error({ err: error }, 'what a mirror did in the background failed'),
+    log.error({ err: error }, 'work in the background failed'),
   )
   const access = new Access(config.bearerToken ?? token?.token ?? '', config.publicUrl)
   await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
@@ -48,6 +48,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
         'or begin with what is pushed from now on by memflow-registry reindex',
     )
   }
+  registry.search.wake()
   // Also where no garbage is collected: staged bytes are bounded by their age.
   const expiring = every(Math.min(config.uploadTtl / 4, 3_600_000), () => expireUploads(registry, log))
   const collecting = every(config.gcEvery, signal => collectGarbage(registry, log, signal))

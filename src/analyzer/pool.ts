@@ -1,16 +1,20 @@
 import { availableParallelism } from 'node:os'
+import type { Readable } from 'node:stream'
 import { shared } from '../lib/shared.ts'
+import { Turns } from '../lib/turns.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { PluginError } from '../plugin/error.ts'
 import type { Examination } from '../plugin/examine.ts'
 import { workerEntry } from './entry.ts'
 import { type Limits, Thread } from './thread.ts'
+import type { ArchivedPlugin, Unpacked, UnpackOptions } from './unpack.ts'
 
 export interface PoolOptions {
   readonly threads: number
   readonly limits: Limits
-  /** Bytes of the files that wait for a thread. */
+  /** Bytes of the files that wait for a thread, and the share of them that one owner may have. */
   readonly waiting: number
+  readonly waitingOfOwner: number
   /** What a thread runs. */
   readonly entry: URL
   /** Told about files that are refused as too complex: these say something about the parsers, or the machine. */
@@ -19,6 +23,9 @@ export interface PoolOptions {
 
 const MIB = 2 ** 20
 
+/** An archive waits without its bytes. It counts so many, so that the number of those that wait is limited too. */
+const ARCHIVE_SIZE = MIB
+
 /**
  * The budget is 100 ms, and no known file takes half of that on a machine with nothing else to do. A thread is given
  * up when it takes twenty times the budget, for the machine may be busy, and what is given up would not come back.
@@ -26,8 +33,10 @@ const MIB = 2 ** 20
 const LIMITS: Limits = { time: 2000, memory: 64, start: 30_000 }
 
 interface Job {
-  readonly file: Uint8Array
-  readonly resolve: (examination: Examination) => void
+  /** Bytes. */
+  readonly size: number
+  /** Resolves when the thread is free again; rejects, as the caller's promise does, when the work failed. */
+  readonly work: (thread: Thread) => Promise<void>
   readonly reject: (error: unknown) => void
 }
 
@@ -39,7 +48,7 @@ export class WorkerAnalyzer {
   readonly #options: PoolOptions
   readonly #threads = new Set<Thread>()
   readonly #idle: Thread[] = []
-  readonly #queue: Job[] = []
+  readonly #queue = new Turns<Job>()
   #waiting = 0
   #lanes = 0
   #closed = false
@@ -50,6 +59,7 @@ export class WorkerAnalyzer {
       threads: availableParallelism() > 2 ? 2 : 1,
       limits: LIMITS,
       waiting: 256 * MIB,
+      waitingOfOwner: 64 * MIB,
       entry: workerEntry(),
       onOverrun: () => {},
       ...options,
@@ -58,43 +68,67 @@ export class WorkerAnalyzer {
 
   /**
    * The plugins in a binary and its facts. Bytes in shared memory go to the thread as they are, others are copied.
-   * Throws `PluginError`; `TOOMANYREQUESTS` where too much is waiting already.
+   * Owners take turns. Throws `PluginError`; `TOOMANYREQUESTS` when too many bytes are waiting already.
    */
-  examine(file: Uint8Array): Promise<Examination> {
-    if (this.#closed) return Promise.reject(closed())
-    const { waiting, threads } = this.#options
-    if (this.#queue.length > 0 && this.#waiting + file.length > waiting) return Promise.reject(busy())
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ file: shared(file), resolve, reject })
-      this.#waiting += file.length
-      if (this.#lanes < threads) void this.#lane()
-    })
+  examine(file: Uint8Array, owner = ''): Promise<Examination> {
+    return this.#queued(owner, file.length, thread => thread.examine(shared(file)))
+  }
+
+  /**
+   * Searches an archive for plugins in a thread; see `Thread.unpack`. `open` is called when its turn has come.
+   * Throws as `examine`, and as `open` and `onPlugin` do.
+   */
+  unpack(
+    open: () => Promise<Readable>,
+    options: UnpackOptions,
+    onPlugin: (plugin: ArchivedPlugin) => Promise<void>,
+    owner = '',
+  ): Promise<Unpacked> {
+    return this.#queued(owner, ARCHIVE_SIZE, async thread => thread.unpack(await open(), options, onPlugin))
   }
 
   /** Stops the threads; what is still to be examined fails. */
   async close(): Promise<void> {
     this.#closed = true
-    for (const { reject } of this.#queue.splice(0)) reject(closed())
+    for (let job = this.#queue.next(); job; job = this.#queue.next()) job.reject(closed())
     await Promise.all([...this.#threads].map(thread => thread.end(closed())))
+  }
+
+  #queued<T>(owner: string, size: number, work: (thread: Thread) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closed())
+    if (this.#isBusyFor(owner, size)) return Promise.reject(busy())
+    return new Promise((resolve, reject) => {
+      this.#queue.add(owner, { size, reject, work: async thread => resolve(await work(thread)) })
+      this.#waiting += size
+      if (this.#lanes < this.#options.threads) void this.#lane()
+    })
+  }
+
+  /** An owner that has nothing in the queue finds a place in it, whatever others have queued. */
+  #isBusyFor(owner: string, size: number): boolean {
+    const { waiting, waitingOfOwner } = this.#options
+    const own = this.#queue.waiting(owner).reduce((sum, job) => sum + job.size, 0)
+    if (own === 0) return this.#waiting > 2 * waiting
+    return own + size > waitingOfOwner || this.#waiting + size > waiting
   }
 
   /** Works on the queue until it is empty. There are as many of these as threads at work. */
   async #lane(): Promise<void> {
     this.#lanes++
-    for (let job = this.#queue.shift(); job; job = this.#queue.shift()) {
-      this.#waiting -= job.file.length
+    for (let job = this.#queue.next(); job; job = this.#queue.next()) {
+      this.#waiting -= job.size
       await this.#work(job)
     }
     this.#lanes--
   }
 
-  async #work({ file, resolve, reject }: Job): Promise<void> {
+  async #work({ size, work, reject }: Job): Promise<void> {
     try {
       const thread = this.#thread()
-      resolve(await thread.examine(file).finally(() => this.#idle.push(thread)))
+      await work(thread).finally(() => this.#idle.push(thread))
     } catch (error) {
       if (error instanceof PluginError && error.kind === 'too-complex')
-        this.#options.onOverrun({ size: file.length, reason: error.reason })
+        this.#options.onOverrun({ size, reason: error.reason })
       reject(error)
     }
   }

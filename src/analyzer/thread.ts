@@ -1,11 +1,14 @@
+import type { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
+import { giveBack } from '../lib/chunk-pool.ts'
 import { PluginError } from '../plugin/error.ts'
 import type { Examination } from '../plugin/examine.ts'
-import { type Answer, examinationIn } from './answer.ts'
+import { type Answer, examinationIn, outOfTurn, type Request } from './answer.ts'
+import type { ArchivedPlugin, Unpacked, UnpackOptions } from './unpack.ts'
 
 /** What one file may cost, and a thread's start. */
 export interface Limits {
-  /** Milliseconds from the moment that the thread has the file. */
+  /** Milliseconds from the moment that the thread has the file, or a piece of an archive. */
   readonly time: number
   /** MiB of objects on the thread's heap. The file is not among them. */
   readonly memory: number
@@ -18,6 +21,9 @@ export interface Limits {
  * the whole process now and then (nodejs/node#47224).
  */
 const YOUNG = 8
+
+/** Bytes of an archive in one message. Of gzip they unpack to 128 MiB at most, which takes a fraction of the time limit. */
+const PIECE = 128 * 1024
 
 interface Waiting {
   resolve(answer: Answer | undefined): void
@@ -55,12 +61,42 @@ export class Thread {
   /** Throws `PluginError` for what is no plugin, or costs more than the limits; other errors are the thread's own. */
   async examine(file: Uint8Array): Promise<Examination> {
     await this.#ready
-    const { time } = this.#limits
-    const answer = this.#message(time, () => tooComplex(`examining it takes more than ${time} ms`))
-    this.#worker.postMessage(file)
-    const received = await answer
-    if (received === undefined) throw new Error("the analyzer's thread answered out of turn")
-    return examinationIn(received)
+    return examinationIn(await this.#ask(file))
+  }
+
+  /**
+   * Searches an archive; `onPlugin` gets each plugin in it, and its bytes until it resolves. Throws `PluginError` for
+   * one that costs more than the limits, and as the source does.
+   */
+  async unpack(
+    source: Readable,
+    options: UnpackOptions,
+    onPlugin: (plugin: ArchivedPlugin) => Promise<void>,
+  ): Promise<Unpacked> {
+    const piece = Buffer.from(new SharedArrayBuffer(PIECE))
+    const pieces = inPieces(source)
+    let request: Request = { options, piece }
+    try {
+      await this.#ready
+      for (;;) {
+        const answer = await this.#ask(request)
+        if (answer === 'more') {
+          const { value } = await pieces.next()
+          if (value) piece.set(value)
+          request = value?.length ?? 0
+        } else if ('plugin' in answer) {
+          await onPlugin(answer.plugin)
+          request = 0
+        } else if ('unpacked' in answer) return answer.unpacked
+        else throw outOfTurn()
+      }
+    } catch (error) {
+      // The thread still waits for a reply.
+      await this.end(error as Error)
+      throw error
+    } finally {
+      source.destroy()
+    }
   }
 
   /** Stops the thread, wherever it is. What it was at fails with this error. */
@@ -68,6 +104,15 @@ export class Thread {
     this.#ended ??= error
     this.#waiting?.reject(this.#ended)
     await this.#worker.terminate()
+  }
+
+  async #ask(request: Request): Promise<Answer> {
+    const { time } = this.#limits
+    const answer = this.#message(time, () => tooComplex(`examining it takes more than ${time} ms`))
+    this.#worker.postMessage(request)
+    const received = await answer
+    if (received === undefined) throw outOfTurn()
+    return received
   }
 
   /** The next message. Without one in time the thread is stopped, and `late` says why. */
@@ -93,6 +138,15 @@ export class Thread {
     if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') return error
     return tooComplex(`examining it takes more than ${this.#limits.memory} MiB of memory`)
   }
+}
+
+/** The source in pieces of at most `PIECE` bytes, none of them empty. Takes the chunks over. */
+async function* inPieces(source: Readable): AsyncGenerator<Uint8Array, undefined> {
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.length; at += PIECE) yield chunk.subarray(at, at + PIECE)
+    giveBack(chunk)
+  }
+  return undefined
 }
 
 function tooComplex(reason: string): PluginError {

@@ -1,6 +1,12 @@
 import type { Batch } from '../index/batch.ts'
 import type { Reader } from '../index/contract.ts'
-import { BINARIES, MANIFEST_BYTES, MANIFESTS, REFERENCES, REPOSITORIES, TAGS } from '../index/tables.ts'
+import {
+  BINARIES,
+  MANIFEST_BYTES,
+  MANIFESTS,
+  REPOSITORIES,
+  TAGS,
+} from '../index/tables.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { type Manifest, parseManifest } from '../oci/manifest.ts'
@@ -9,10 +15,11 @@ import { signatureForSubject } from '../oci/plugin-artifact.ts'
 import { changePlugins, changeRepositories, keepingBytes } from './changes.ts'
 import { compose } from './composed-tags.ts'
 import { loadManifest, type Pushed, putManifest, removeManifest } from './manifest-rows.ts'
+import { ManifestSearch, type SearchTime } from './manifest-search.ts'
 import { checkPush } from './mirror/mirrored.ts'
 import type { Parts } from './parts.ts'
 import { checkSignature, claimPlugins } from './plugin-claims.ts'
-import { type FoundPlugin, findPlugins, mayHoldPlugins } from './recognition.ts'
+import { type FoundPlugin, NOTHING, type Recognized } from './recognition.ts'
 import { checkReferences } from './references.ts'
 import { setTag, unsetTag } from './tag-rows.ts'
 
@@ -32,16 +39,17 @@ export interface Conditions {
 }
 
 /** A manifest with the plugins in it. */
-interface Examined {
+interface Examined extends Recognized {
   readonly pushed: Pushed
-  readonly found: readonly FoundPlugin[]
 }
 
 export class Manifests {
+  readonly search: ManifestSearch
   readonly #parts: Parts
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.search = new ManifestSearch(parts)
   }
 
   /** Throws `MANIFEST_UNKNOWN`, or `NAME_UNKNOWN` where the repository has no manifest at all. */
@@ -58,7 +66,8 @@ export class Manifests {
   /**
    * Stores a manifest as it is and points the tags at it, all at once.
    * Throws `MANIFEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `DIGEST_INVALID`, `PRECONDITION_FAILED`, `DENIED`,
-   * `STORAGE_FULL`, and for plugins `PLUGIN_INVALID`, `PLUGIN_TOO_LARGE`, `SIGNATURE_INVALID`; then nothing has changed.
+   * `STORAGE_FULL`, and for plugins `PLUGIN_INVALID`, `PLUGIN_TOO_LARGE`, `SIGNATURE_INVALID`, `TOOMANYREQUESTS`; then
+   * nothing has changed. `unsearched` says why plugins in it may not be listed, or not yet.
    */
   async put(
     repository: Repository,
@@ -66,7 +75,7 @@ export class Manifests {
     bytes: Uint8Array,
     contentType: string | undefined,
     { tags = [], ...conditions }: { tags?: readonly Tag[] } & Conditions = {},
-  ): Promise<{ digest: Digest; subject: string | undefined }> {
+  ): Promise<{ digest: Digest; subject: string | undefined; unsearched: string | undefined }> {
     const manifest = parseManifest(bytes, contentType)
     const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : 'sha256')
     if (isDigest(reference) && digest !== reference) {
@@ -76,9 +85,9 @@ export class Manifests {
     await store.admit()
     await checkPush(index, this.#parts.mirrors, repository)
     await checkReferences(index, this.#parts, repository, manifest)
-    const examined = await this.#examine({ digest, bytes, manifest })
+    const examined = await this.#examine(repository, { digest, bytes, manifest }, 'push')
     const signature = signatureForSubject(manifest)
-    const early = await this.#signedBy(index, repository, manifest)
+    const early = await this.#signedBy(index, repository, manifest, 'subject')
     if (early) checkSignature(this.#parts, early.found, signature ?? '')
     const change = async (batch: Batch) => {
       await checkPush(batch, this.#parts.mirrors, repository)
@@ -93,44 +102,45 @@ export class Manifests {
       if (subject) await this.#reclaim(batch, repository, subject)
     }
     await this.#store(repository, examined, change)
-    return { digest, subject: manifest.subject?.digest }
+    return { digest, subject: manifest.subject?.digest, unsearched: examined.unsearched }
   }
 
   /**
    * Stores a manifest that needs no leave: one that was pushed here before, or an upstream's, with all that follows
    * from it. What it references need not be here. A plugin whose key is not known, or that is not understood, is kept
-   * and not listed. `time` is when it came, in nanoseconds; `more` goes before it into the same change.
+   * and not listed. `time` is when it came, in nanoseconds; `more` goes before it into the same change; `when` its
+   * layers are searched.
    */
   async keep(
     repository: Repository,
     pushed: Pushed,
     time: bigint,
     more: (batch: Batch) => Promise<void> = async () => {},
+    when: 'now' | 'later' = 'now',
   ): Promise<void> {
-    const { found } = await this.#understood(pushed)
+    const examined = await this.#examine(repository, pushed, when)
     const subject = await this.#signedBy(this.#parts.index, repository, pushed.manifest)
-    await this.#store(repository, { pushed, found }, async batch => {
+    await this.#store(repository, examined, async batch => {
       await more(batch)
       await putManifest(batch, repository, pushed, time)
-      await claimPlugins(batch, this.#parts, repository, pushed, found, time, 'keep')
+      await claimPlugins(batch, this.#parts, repository, pushed, examined.found, time, 'keep')
+      if (when === 'later') await this.search.owe(batch, repository, pushed.manifest)
       if (subject) await this.#reclaim(batch, repository, subject)
     })
   }
 
-  /** Looks for plugins in what has come after the manifests that name it. */
-  async recognize(repository: Repository, blob: Digest): Promise<void> {
-    const { index, store } = this.#parts
-    if (!(await mayHoldPlugins(store, blob))) return
-    for await (const { key } of index.scan(REFERENCES, [repository, blob])) {
-      const pushed = await loadManifest(index, repository, key[2] as Digest)
-      const examined = pushed && (await this.#understood(pushed))
-      if (!examined?.found.length) continue
-      await this.#store(repository, examined, batch => this.#reclaim(batch, repository, examined))
-    }
+  /** Lists plugins that were found in a manifest after it was stored. */
+  async list(repository: Repository, pushed: Pushed, found: readonly FoundPlugin[]): Promise<void> {
+    const examined = { ...NOTHING, pushed, found }
+    await this.#store(repository, examined, batch => this.#reclaim(batch, repository, examined))
   }
 
   /** Part of a larger change: a manifest, and what follows from the plugins in it. */
-  async add(batch: Batch, repository: Repository, { pushed, found }: Examined): Promise<void> {
+  async add(
+    batch: Batch,
+    repository: Repository,
+    { pushed, found }: Pick<Examined, 'pushed' | 'found'>,
+  ): Promise<void> {
     const time = await putManifest(batch, repository, pushed, this.#parts.clock.now())
     await claimPlugins(batch, this.#parts, repository, pushed, found, time)
   }
@@ -162,23 +172,22 @@ export class Manifests {
     return true
   }
 
-  async #understood(pushed: Pushed): Promise<Examined> {
-    return this.#examine(pushed).catch(error => {
-      if (error instanceof RegistryError) return { pushed, found: [] }
-      throw error
-    })
-  }
-
-  async #examine(pushed: Pushed): Promise<Examined> {
-    const { manifest } = pushed
-    return { pushed, found: manifest.kind === 'image' ? await findPlugins(this.#parts, manifest) : [] }
+  async #examine(repository: Repository, pushed: Pushed, when: SearchTime): Promise<Examined> {
+    return { pushed, ...(await this.search.find(repository, pushed.manifest, when)) }
   }
 
   /** The subject whose plugins this manifest brings the signature of. */
-  async #signedBy(reader: Reader, repository: Repository, manifest: Manifest): Promise<Examined | undefined> {
+  async #signedBy(
+    reader: Reader,
+    repository: Repository,
+    manifest: Manifest,
+    when: SearchTime = 'now',
+  ): Promise<Examined | undefined> {
     if (signatureForSubject(manifest) === undefined || !manifest.subject) return undefined
     const subject = await loadManifest(reader, repository, manifest.subject.digest as Digest)
-    return subject && this.#examine(subject)
+    const examined = subject && (await this.#examine(repository, subject, when))
+    if (examined) await this.search.layers.remember(examined.searched)
+    return examined
   }
 
   /** A signature has come or gone, or a blob has come: plugins stand anew. They are stored already, so none is refused. */
@@ -187,14 +196,30 @@ export class Manifests {
     if (row) await claimPlugins(batch, this.#parts, repository, pushed, found, BigInt(row.pushed), 'keep')
   }
 
-  #store(
+  async #store(
     repository: Repository,
-    { pushed, found }: Examined,
+    examined: Examined,
     work: (batch: Batch) => Promise<void>,
   ): Promise<void> {
+    const { pushed, found, searched } = examined
+    const { layers } = this.search
     const plugins = found.length > 0 || signatureForSubject(pushed.manifest) !== undefined
-    const unpacked = found.filter(({ bytes }) => bytes).map(({ binary }) => binary)
-    return keepingBytes(this.#parts.index, unpacked, () => this.#change(repository, plugins, work))
+    const archived = found.filter(({ archive }) => archive !== undefined)
+    const change = async (batch: Batch) => {
+      await work(batch)
+      this.search.put(batch, repository, examined)
+    }
+    const binaries = archived.map(({ binary }) => binary)
+    try {
+      await keepingBytes(this.#parts.index, binaries, async () => {
+        for (const { archive, binary } of archived) await layers.ensureStored(archive as Digest, binary)
+        await this.#change(repository, plugins, change)
+      })
+      layers.forget(searched)
+    } catch (error) {
+      await layers.remember(searched)
+      throw error
+    }
   }
 
   /** One atomic change of a repository, and of the plugin listing where plugins are in it. */

@@ -11,7 +11,6 @@ import type { Pushed } from './manifest-rows.ts'
 import type { Parts } from './parts.ts'
 import type { FoundPlugin } from './recognition.ts'
 import { judge, type Standing, type Unfit } from './signatures.ts'
-import { storeBytes } from './store-bytes.ts'
 
 /**
  * Brings the claims of a manifest in line with the plugins found in it and the signatures that are there now.
@@ -46,10 +45,8 @@ export async function claimPlugins(
     const old = before.get(plugin.binary)
     if (JSON.stringify(old?.row) === JSON.stringify(row)) continue
     if (old) await removeClaim(batch, old)
-    if (plugin.bytes) {
-      await storeBytes(parts.store, plugin.bytes, plugin.binary)
-      keepBlob(batch, repository, plugin.binary, plugin.size)
-    }
+    // Its bytes were stored before, see `LayerSearch.ensureStored`.
+    if (plugin.archive) keepBlob(batch, repository, plugin.binary, plugin.size)
     await addClaim(batch, { binary: plugin.binary, row, ...at })
   }
   for (const { binary, facts } of found) keepFacts(batch, binary, facts)

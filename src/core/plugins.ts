@@ -167,7 +167,7 @@ export class Plugins {
         keepBlob(batch, repository, config.descriptor.digest, config.descriptor.size)
         const { digest, mediaType } = manifest.descriptor
         const pushed = { digest, bytes: manifest.bytes, manifest: parseManifest(manifest.bytes, mediaType) }
-        const found = { binary: binary.digest, ...binary, signature, bytes: undefined }
+        const found = { binary: binary.digest, ...binary, signature, archive: undefined }
         await this.#manifests.add(batch, repository, { pushed, found: [found] })
       }
     }

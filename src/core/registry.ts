@@ -1,4 +1,5 @@
 import type { Repository } from '../oci/name.ts'
+import { BackgroundSearch } from './background-search.ts'
 import { type BackupRow, backupRows } from './backup/backup-rows.ts'
 import { Blobs } from './blobs.ts'
 import { Discovery } from './discovery.ts'
@@ -26,6 +27,7 @@ export class Registry {
   readonly collector: Collector
   readonly eviction: Eviction
   readonly freshness: Freshness
+  readonly search: BackgroundSearch
   readonly mirrors: Mirrors
   /** What clients of the OCI API read. */
   readonly reads: Reads
@@ -47,12 +49,15 @@ export class Registry {
     this.discovery = new Discovery(parts)
     this.plugins = new Plugins(parts, this.manifests)
     this.collector = new Collector(parts)
+    this.search = new BackgroundSearch(parts, this.manifests, report)
     this.#usage = new Usage(parts)
     this.eviction = new Eviction(parts, this.manifests, this.collector, this.#usage)
     this.freshness = new Freshness(parts, this.#usage)
     this.mirrors = parts.mirrors
     const local = [this.blobs, this.manifests, this.discovery] as const
-    this.#pull = this.mirrors.configured ? new Pull(parts, ...local, this.#usage, report) : undefined
+    this.#pull = this.mirrors.configured
+      ? new Pull(parts, ...local, this.#usage, this.search, report)
+      : undefined
     this.here = { reads: new LocalReads(...local), pluginReads: new LocalPluginReads(this.plugins) }
     this.reads = this.#pull ?? this.here.reads
     const upstreams = this.mirrors.memflow.length > 0
@@ -73,6 +78,7 @@ export class Registry {
   /** Ends the connections to upstreams; transfers under way are given up. */
   async close(): Promise<void> {
     await this.mirrors.close()
+    await this.search.close()
     await Promise.all([this.#pull?.settled(), this.#pulledPlugins?.settled()])
     await this.#usage.write()
   }

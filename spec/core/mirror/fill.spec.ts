@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
 import { expect } from 'chai'
-import { BlobFill } from '../../../src/core/mirror/blob-fill.ts'
+import { BlobFill, type Hold } from '../../../src/core/mirror/blob-fill.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
 import { RemoteError } from '../../../src/remote/error.ts'
 import { refusal } from '../../support/refusal.ts'
@@ -58,8 +58,9 @@ describe('core/mirror/fill', () => {
     registry = await open({ ownStore: true })
   })
 
+  const hold: Hold = (...blob) => registry.blobs.keep(...blob)
   const begin = (digest: Digest, hand: Hand, repository = 'a') =>
-    new BlobFill(registry.parts, registry.blobs, digest, repo(repository), hand.source)
+    new BlobFill(registry.parts, hold, digest, repo(repository), hand.source)
 
   it('gives what has come to all who read along, and the last byte when the whole was verified', async () => {
     const hand = new Hand(6)
@@ -137,7 +138,7 @@ describe('core/mirror/fill', () => {
   })
 
   it('nothing to begin with -> no size, no blob, and no second try', async () => {
-    const fill = new BlobFill(registry.parts, registry.blobs, digestOf('abc'), repo('a'), {
+    const fill = new BlobFill(registry.parts, hold, digestOf('abc'), repo('a'), {
       name: 'hub',
       open: async () => {
         throw reset()

@@ -1,11 +1,10 @@
 import type { Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { Repository } from '../../oci/name.ts'
-import type { Blobs } from '../blobs.ts'
 import { keepingBytes } from '../changes.ts'
 import type { Parts } from '../parts.ts'
 import type { LocalReads, ServedBlob } from '../reads.ts'
-import { BlobFill } from './blob-fill.ts'
+import { BlobFill, type Hold } from './blob-fill.ts'
 import type { Source } from './fill.ts'
 import { blobRoutesOf } from './mirrored.ts'
 import type { Route } from './mirrors.ts'
@@ -14,15 +13,15 @@ import { orUnknown } from './upstream-fault.ts'
 /** Blobs of mirrored repositories: those that are here, and those that come from an upstream when they are asked for. */
 export class PulledBlobs {
   readonly #parts: Parts
-  readonly #blobs: Blobs
+  readonly #hold: Hold
   readonly #here: LocalReads
   readonly #onFill: (fill: BlobFill) => void
   /** By upstreams and digest: what one sends slowly or wrong is not waited for by who asks another. */
   readonly #fills = new Map<string, BlobFill>()
 
-  constructor(parts: Parts, blobs: Blobs, here: LocalReads, onFill: (fill: BlobFill) => void) {
+  constructor(parts: Parts, hold: Hold, here: LocalReads, onFill: (fill: BlobFill) => void) {
     this.#parts = parts
-    this.#blobs = blobs
+    this.#hold = hold
     this.#here = here
     this.#onFill = onFill
   }
@@ -71,7 +70,7 @@ export class PulledBlobs {
   }
 
   #begin(transfer: string, repository: Repository, digest: Digest, routes: readonly Route[]): BlobFill {
-    const fill = new BlobFill(this.#parts, this.#blobs, digest, repository, this.#source(routes, digest))
+    const fill = new BlobFill(this.#parts, this.#hold, digest, repository, this.#source(routes, digest))
     this.#fills.set(transfer, fill)
     fill.done
       .catch(() => {})
@@ -116,7 +115,7 @@ export class PulledBlobs {
     const { index, store } = this.#parts
     return keepingBytes(index, [digest], async () => {
       const stored = await store.stat(digest)
-      if (stored) await this.#blobs.keep(repository, digest, stored.size)
+      if (stored) await this.#hold(repository, digest, stored.size)
       return stored !== undefined
     })
   }

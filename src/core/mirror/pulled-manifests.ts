@@ -1,3 +1,4 @@
+import type { Batch } from '../../index/batch.ts'
 import { MANIFESTS, TAGS, type TagRow } from '../../index/tables.ts'
 import { SingleFlight } from '../../lib/single-flight.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
@@ -25,12 +26,15 @@ export class PulledManifests {
   readonly #parts: Parts
   readonly #manifests: Manifests
   readonly #usage: Usage
+  readonly #onStored: () => void
   readonly #flights = new SingleFlight<Served>()
 
-  constructor(parts: Parts, manifests: Manifests, usage: Usage) {
+  /** `onStored` is called when a manifest was stored, whose layers may be here already. */
+  constructor(parts: Parts, manifests: Manifests, usage: Usage, onStored: () => void) {
     this.#parts = parts
     this.#manifests = manifests
     this.#usage = usage
+    this.#onStored = onStored
   }
 
   /** Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, `RemoteError`. */
@@ -90,10 +94,12 @@ export class PulledManifests {
     const pushed = { digest, bytes, manifest: parseManifest(bytes, mediaType) }
     await store.admit()
     const now = clock.now()
-    await this.#manifests.keep(repository, pushed, now, async batch => {
+    const mark = async (batch: Batch) => {
       await markMirrored(batch, mirrors, repository)
       if (tag) await setTag(batch, repository, tag, { digest, checked: now.toString() })
-    })
+    }
+    await this.#manifests.keep(repository, pushed, now, mark, 'later')
+    this.#onStored()
     this.#usage.add(bytes.length)
     return { digest, mediaType, bytes }
   }
