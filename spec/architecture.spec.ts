@@ -29,7 +29,7 @@ const MAY: Record<string, RegExp> = {
   archive: /^(?:lib|oci|archive)\/|^store\/durable\.ts$/,
   remote: /^(?:lib|oci|remote)\//,
   analyzer: /^(?:lib|plugin|analyzer)\/|^oci\/(?:digest|errors)\.ts$|^archive\/tar-files\.ts$/,
-  core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|upstream-tables|batch|keys)\.ts$/,
+  core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|search-tables|upstream-tables|batch|keys)\.ts$/,
   http: /^(?:lib|plugin|oci|core|http)\/|^log\.ts$/,
   'log.ts': /^$/,
   'config.ts': /^log\.ts$|^mirror-settings\.ts$|^lib\//,

@@ -110,7 +110,7 @@ export async function openParts(
     log.error({ ...damage, err: failure }, 'a damaged blob is out of service'),
   )
   const analyzer = new WorkerAnalyzer({
-    onOverrun: overrun => log.warn(overrun, 'a file was too complex to be examined'),
+    onOverrun: overrun => log.warn(overrun, 'a file was not searched for plugins to its end'),
   })
   const mirrors = openMirrors(config)
   const parts = {

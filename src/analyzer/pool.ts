@@ -17,7 +17,10 @@ export interface PoolOptions {
   readonly waitingOfOwner: number
   /** What a thread runs. */
   readonly entry: URL
-  /** Told about files that are refused as too complex: these say something about the parsers, or the machine. */
+  /**
+   * Called with files that are refused as too complex, which says something about the parsers or the machine, and
+   * with archives that go past a limit.
+   */
   readonly onOverrun: (overrun: { readonly size: number; readonly reason: string }) => void
 }
 
@@ -84,7 +87,11 @@ export class WorkerAnalyzer {
     onPlugin: (plugin: ArchivedPlugin) => Promise<void>,
     owner = '',
   ): Promise<Unpacked> {
-    return this.#queued(owner, ARCHIVE_SIZE, async thread => thread.unpack(await open(), options, onPlugin))
+    return this.#queued(owner, ARCHIVE_SIZE, async thread => {
+      const unpacked = await thread.unpack(await open(), options, onPlugin)
+      if (unpacked.past) this.#options.onOverrun({ size: unpacked.bytes, reason: unpacked.past })
+      return unpacked
+    })
   }
 
   /** Stops the threads; what is still to be examined fails. */

@@ -36,7 +36,8 @@ export interface Unpacked {
 /** Memory of one step of zlib. With the preset, 16 KiB, unpacking takes twice as long. */
 const STEP = 128 * 1024
 
-/** The plugin binaries in a tar or tar+gzip, each once. An archive that is damaged has those before the damage. */
+/** The plugin binaries in a tar or tar+gzip, each once. Of an archive that is damaged, those that
+ * were unpacked before the damage was met. */
 export async function* unpack(
   source: AsyncIterable<Uint8Array>,
   { gzip, limits }: UnpackOptions,

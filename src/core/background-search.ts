@@ -1,6 +1,7 @@
 import { Batch } from '../index/batch.ts'
 import { del, put } from '../index/contract.ts'
-import { MANIFESTS, OWED, type OwedRow, REFERENCES, type VerdictRow } from '../index/tables.ts'
+import { OWED, type OwedRow, type VerdictRow } from '../index/search-tables.ts'
+import { MANIFESTS, REFERENCES } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'

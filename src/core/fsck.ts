@@ -1,5 +1,6 @@
 import type { Index, Reader, Table } from '../index/contract.ts'
 import { describeKey, encodeKey } from '../index/keys.ts'
+import { VERDICTS, type VerdictRow } from '../index/search-tables.ts'
 import {
   COMPLETE,
   COMPOSED,
@@ -13,8 +14,6 @@ import {
   MIRRORED,
   TAGS,
   TRUTH,
-  VERDICTS,
-  type VerdictRow,
 } from '../index/tables.ts'
 import type { Repository } from '../oci/name.ts'
 import { ANALYZER_VERSION } from '../plugin/facts.ts'

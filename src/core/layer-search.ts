@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { Batch } from '../index/batch.ts'
 import { put } from '../index/contract.ts'
-import { type LayerPlugin, VERDICTS, type VerdictRow } from '../index/tables.ts'
+import { type LayerPlugin, VERDICTS, type VerdictRow } from '../index/search-tables.ts'
 import { readShared } from '../lib/shared.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
 import { algorithmOf, type Digest, Hasher } from '../oci/digest.ts'
@@ -88,6 +88,12 @@ export class LayerSearch {
       const verdict = this.#fresh.get(layer)
       if (verdict) batch.put(VERDICTS, [layer], verdict)
     }
+  }
+
+  /** Part of a larger change: the verdict on a layer that was examined elsewhere and is a plugin. */
+  putPlugin(batch: Batch, { binary, size, descriptors, facts }: LayerPlugin): void {
+    const verdict = this.#verdict(size, 1, [{ binary, size, descriptors, facts }])
+    batch.put(VERDICTS, [binary], verdict)
   }
 
   forget(layers: readonly Digest[]): void {

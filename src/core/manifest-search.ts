@@ -1,5 +1,6 @@
 import type { Batch } from '../index/batch.ts'
-import { LINKS, OWED, VERDICTS } from '../index/tables.ts'
+import { OWED, VERDICTS } from '../index/search-tables.ts'
+import { LINKS } from '../index/tables.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { ImageManifest, Manifest } from '../oci/manifest.ts'
 import type { Repository } from '../oci/name.ts'

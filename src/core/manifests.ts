@@ -1,12 +1,6 @@
 import type { Batch } from '../index/batch.ts'
 import type { Reader } from '../index/contract.ts'
-import {
-  BINARIES,
-  MANIFEST_BYTES,
-  MANIFESTS,
-  REPOSITORIES,
-  TAGS,
-} from '../index/tables.ts'
+import { BINARIES, MANIFEST_BYTES, MANIFESTS, REPOSITORIES, TAGS } from '../index/tables.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { type Manifest, parseManifest } from '../oci/manifest.ts'

@@ -1,4 +1,4 @@
-import type { LayerPlugin, VerdictRow } from '../index/tables.ts'
+import type { LayerPlugin, VerdictRow } from '../index/search-tables.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Descriptor, ImageManifest, Manifest } from '../oci/manifest.ts'

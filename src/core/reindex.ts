@@ -1,5 +1,6 @@
 import { Batch } from '../index/batch.ts'
 import { type Index, put, type Reader } from '../index/contract.ts'
+import { VERDICTS } from '../index/search-tables.ts'
 import {
   COMPLETE,
   COMPOSED,
@@ -10,7 +11,6 @@ import {
   MIRRORED,
   REPOSITORIES,
   TAGS,
-  VERDICTS,
 } from '../index/tables.ts'
 import type { Repository } from '../oci/name.ts'
 import { keepAbsentPlugins } from './absent-plugins.ts'

@@ -2,13 +2,9 @@
 export class Turns<T> {
   readonly #lines = new Map<string, T[]>()
 
-  /** Number of items that an owner has in it. */
+  /** The items that an owner has in it. */
   waiting(owner: string): readonly T[] {
     return this.#lines.get(owner) ?? []
-  }
-
-  get isEmpty(): boolean {
-    return this.#lines.size === 0
   }
 
   add(owner: string, item: T): void {

@@ -1,5 +1,6 @@
 import { del, type Reader } from '../../index/contract.ts'
-import { CLAIMS, HOLDERS, VERDICTS } from '../../index/tables.ts'
+import { VERDICTS } from '../../index/search-tables.ts'
+import { CLAIMS, HOLDERS } from '../../index/tables.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { withoutKeepers } from '../changes.ts'
 import type { Parts } from '../parts.ts'

@@ -1,6 +1,7 @@
 import { Batch } from '../../index/batch.ts'
 import { del, type Reader } from '../../index/contract.ts'
-import { MANIFESTS, type Noted, REPOSITORIES, VERDICTS } from '../../index/tables.ts'
+import { VERDICTS } from '../../index/search-tables.ts'
+import { MANIFESTS, type Noted, REPOSITORIES } from '../../index/tables.ts'
 import { Spells } from '../../lib/spells.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Repository } from '../../oci/name.ts'
