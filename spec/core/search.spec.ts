@@ -318,13 +318,8 @@ describe('core: the search for plugins', () => {
 
     it('has nothing left to do for manifests that were deleted', async () => {
       spend('a')
-      await registry.pushPlugin('a', 'v1', COREDUMP, { as: 'tar' })
-      await registry.manifests.delete(
-        repo('a'),
-        Object.keys(await registry.rows((await import('../../src/index/tables.ts')).MANIFESTS))[0]?.split(
-          ' ',
-        )[1] as never,
-      )
+      const { digest } = await registry.pushPlugin('a', 'v1', COREDUMP, { as: 'tar' })
+      await registry.manifests.delete(repo('a'), digest)
       clock.pass(61_000)
       registry.search.wake()
       await registry.search.settled()

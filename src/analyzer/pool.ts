@@ -62,7 +62,7 @@ export class WorkerAnalyzer {
       threads: availableParallelism() > 2 ? 2 : 1,
       limits: LIMITS,
       waiting: 256 * MIB,
-      waitingOfOwner: 64 * MIB,
+      waitingOfOwner: 192 * MIB,
       entry: workerEntry(),
       onOverrun: () => {},
       ...options,

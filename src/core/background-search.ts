@@ -1,5 +1,5 @@
 import { Batch } from '../index/batch.ts'
-import { del, put } from '../index/contract.ts'
+import { del, put, type Reader } from '../index/contract.ts'
 import { OWED, type OwedRow, type VerdictRow } from '../index/search-tables.ts'
 import { MANIFESTS, REFERENCES } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -14,6 +14,9 @@ import { isContainerConfig, isSearched, pluginsInLayer } from './recognition.ts'
 
 /** Manifests whose plugins are listed in one turn of a repository. */
 const MANIFESTS_PER_TURN = 32
+
+/** Manifests that are looked at while the repository is locked; when they are more, the background looks at all. */
+const MANIFESTS_UNDER_LOCK = 64
 
 /** A layer is given up after so many failures that are its own. */
 const MOST_FAILURES = 3
@@ -48,11 +51,12 @@ export class BackgroundSearch {
 
   /** Lets a mirrored repository hold a blob that has come. If manifests there name it as a layer, it is searched. */
   async hold(repository: Repository, digest: Digest, size: number): Promise<void> {
-    const kind = await this.#manifests.search.layers.kindOf(digest)
+    const looked = await this.#manifests.search.layers.look(digest)
     // Under the lock, so that it sees every manifest that has not seen this blob; see `Manifests.keep`.
     await changeRepositories(this.#parts.index, [repository], async batch => {
       keepBlob(batch, repository, digest, size)
-      if (kind && (await isNamed(batch, repository, digest))) batch.put(OWED, [repository, digest], {})
+      if (looked && (await isNamed(batch, repository, digest, MANIFESTS_UNDER_LOCK)))
+        batch.put(OWED, [repository, digest], {})
     })
     this.wake()
   }
@@ -144,22 +148,28 @@ export class BackgroundSearch {
   async #search([repository, layer, { after }]: Owed): Promise<void> {
     const { index } = this.#parts
     const verdict = (await isNamed(index, repository, layer)) && (await this.#verdict(repository, layer))
-    const batch = new Batch(index)
-    if (verdict) this.#manifests.search.layers.put(batch, [layer])
-    const last = verdict && (await this.#list(repository, layer, verdict, after))
-    if (last) batch.put(OWED, [repository, layer], { after: last })
-    else batch.del(OWED, [repository, layer])
-    await batch.apply()
-    this.#manifests.search.layers.forget([layer])
+    const { layers } = this.#manifests.search
+    try {
+      const last = verdict && (await this.#list(repository, layer, verdict, after))
+      const batch = new Batch(index)
+      layers.put(batch, [layer])
+      if (last) batch.put(OWED, [repository, layer], { after: last })
+      else batch.del(OWED, [repository, layer])
+      await batch.apply()
+      layers.forget([layer])
+    } catch (error) {
+      await layers.remember([layer])
+      throw error
+    }
   }
 
   async #verdict(repository: Repository, layer: Digest): Promise<VerdictRow | undefined> {
     const { layers, budgets } = this.#manifests.search
     const known = await layers.known(layer)
-    const kind = known ? undefined : await layers.kindOf(layer)
-    if (!kind) return known
-    const verdict = await layers.search(layer, kind, repository)
-    budgets.charge(repository, await layers.amplificationOf(layer, verdict))
+    const looked = known ? undefined : await layers.look(layer)
+    if (!looked) return known
+    const verdict = await layers.search(layer, looked, repository)
+    budgets.charge(repository, layers.amplificationOf(looked, verdict))
     return verdict
   }
 
@@ -184,15 +194,17 @@ export class BackgroundSearch {
   }
 }
 
-/** Whether a manifest that is searched for plugins names the blob. */
+/** Whether a manifest that is searched for plugins names the blob, or more than `most` manifests do. */
 async function isNamed(
-  reader: Pick<Batch, 'get' | 'scan'>,
+  reader: Reader,
   repository: Repository,
   digest: Digest,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<boolean> {
+  let looked = 0
   for await (const { key } of reader.scan(REFERENCES, [repository, digest])) {
     const row = await reader.get(MANIFESTS, repository, key[2])
-    if (row && !isContainerConfig(row.artifactType)) return true
+    if (++looked > most || (row && !isContainerConfig(row.artifactType))) return true
   }
   return false
 }

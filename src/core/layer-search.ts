@@ -9,7 +9,7 @@ import { algorithmOf, type Digest, Hasher } from '../oci/digest.ts'
 import { isBinary } from '../plugin/analyze.ts'
 import { PluginError } from '../plugin/error.ts'
 import { ANALYZER_VERSION } from '../plugin/facts.ts'
-import type { BlobStore } from '../store/contract.ts'
+import type { BlobHandle } from '../store/contract.ts'
 import { keepingBytes } from './changes.ts'
 import type { Parts } from './parts.ts'
 import { LAYER_LIMITS } from './search-budgets.ts'
@@ -17,6 +17,13 @@ import { storeBytes } from './store-bytes.ts'
 
 /** What a layer is by its first bytes, if plugins can be in it. */
 export type LayerKind = 'binary' | 'tar' | 'gzip'
+
+/** A layer that is here and can hold plugins. */
+export interface LookedAt {
+  readonly kind: LayerKind
+  /** In bytes. */
+  readonly size: number
+}
 
 /** Goes up when other rules of this file, or of archive/tar-files.ts, find other plugins in the same layer. */
 const SEARCH_VERSION = 1
@@ -52,12 +59,12 @@ export class LayerSearch {
   }
 
   /** Undefined when the layer is not here, or cannot hold plugins. */
-  async kindOf(layer: Digest): Promise<LayerKind | undefined> {
-    const head = await read(this.#parts.store, layer, HEAD)
-    if (!head) return undefined
-    if (isBinary(head)) return 'binary'
-    if (isGzip(head)) return 'gzip'
-    return isTar(head) ? 'tar' : undefined
+  async look(layer: Digest): Promise<LookedAt | undefined> {
+    const handle = await this.#parts.store.open(layer)
+    if (!handle) return undefined
+    const { size } = handle
+    const kind = kindOf(await read(handle, HEAD))
+    return kind && { kind, size }
   }
 
   /**
@@ -65,21 +72,21 @@ export class LayerSearch {
    * Throws `TOOMANYREQUESTS`; `PluginError` when a file in it cost too much, which is not remembered, because a busy
    * machine may be the cause.
    */
-  search(layer: Digest, kind: LayerKind, owner: string): Promise<VerdictRow> {
+  search(layer: Digest, { kind, size }: LookedAt, owner: string): Promise<VerdictRow> {
     return this.#searches.run(layer, async () => {
       const known = this.#fresh.get(layer)
       if (known) return known
       const verdict = await (kind === 'binary'
-        ? this.#examine(layer, owner)
-        : this.#unpack(layer, kind, owner))
+        ? this.#examine(layer, size, owner)
+        : this.#unpack(layer, size, kind, owner))
       this.#fresh.set(layer, verdict)
       return verdict
     })
   }
 
   /** Bytes that a layer has unpacked to beyond its size. */
-  async amplificationOf(layer: Digest, { bytes }: VerdictRow): Promise<number> {
-    return Math.max(0, bytes - ((await this.#parts.store.stat(layer))?.size ?? 0))
+  amplificationOf({ size }: LookedAt, { bytes }: VerdictRow): number {
+    return Math.max(0, bytes - size)
   }
 
   /** Part of a larger change: the verdicts that are not in the index yet. Call `forget` when it has ended. */
@@ -100,35 +107,36 @@ export class LayerSearch {
     for (const layer of layers) this.#fresh.delete(layer)
   }
 
-  /** Puts verdicts into the index that no change has taken along, because the push was refused. */
+  /** Puts verdicts into the index that no change has taken along, because the push was refused; if that is possible. */
   async remember(layers: readonly Digest[]): Promise<void> {
     const rows = layers.flatMap(layer => {
       const verdict = this.#fresh.get(layer)
       return verdict ? [put(VERDICTS, [layer], verdict)] : []
     })
-    if (rows.length > 0) await this.#parts.index.apply(rows)
+    // When the index takes no writes, they are found out again.
+    if (rows.length > 0) await this.#parts.index.apply(rows).catch(() => {})
     this.forget(layers)
   }
 
   /** Why the layer, which is here, is no plugin binary; undefined when it is one, or too large to tell. */
   async refusalOf(layer: Digest, owner: string): Promise<string | undefined> {
-    return (await this.#examine(layer, owner)).refusal
+    const size = (await this.#parts.store.stat(layer))?.size ?? 0
+    return (await this.#examine(layer, size, owner)).refusal
   }
 
   /** Stores a plugin in an archive again, if its blob has gone since. Inside of `keepingBytes`. */
   async ensureStored(archive: Digest, binary: Digest): Promise<void> {
-    const { store } = this.#parts
-    if (await store.stat(binary)) return
-    const kind = await this.kindOf(archive)
-    if (kind === 'binary') await this.#examine(archive, '')
-    else if (kind) await this.#unpack(archive, kind, '')
+    if (await this.#parts.store.stat(binary)) return
+    const looked = await this.look(archive)
+    if (looked?.kind === 'binary') await this.#examine(archive, looked.size, '')
+    else if (looked) await this.#unpack(archive, looked.size, looked.kind, '')
   }
 
-  async #examine(layer: Digest, owner: string): Promise<VerdictRow> {
+  async #examine(layer: Digest, size: number, owner: string): Promise<VerdictRow> {
     const { analyzer, policy, store } = this.#parts
-    const size = (await store.stat(layer))?.size ?? 0
     if (size > policy.maxPluginSize) return this.#verdict(0, 1, [])
-    const bytes = (await read(store, layer, size)) ?? Buffer.alloc(0)
+    const handle = await store.open(layer)
+    const bytes = handle ? await read(handle, size) : Buffer.alloc(0)
     try {
       const examination = await analyzer.examine(bytes, owner)
       const binary = algorithmOf(layer) === 'sha256' ? layer : await sha256(bytes)
@@ -140,9 +148,8 @@ export class LayerSearch {
     }
   }
 
-  async #unpack(layer: Digest, kind: 'tar' | 'gzip', owner: string): Promise<VerdictRow> {
-    const { analyzer, policy, store } = this.#parts
-    const size = (await store.stat(layer))?.size ?? 0
+  async #unpack(layer: Digest, size: number, kind: 'tar' | 'gzip', owner: string): Promise<VerdictRow> {
+    const { analyzer, policy } = this.#parts
     const { ratio, free, ...limits } = LAYER_LIMITS
     const gzip = kind === 'gzip'
     const bytes = gzip ? Math.min(limits.bytes, Math.max(free, ratio * size)) : limits.bytes
@@ -197,14 +204,18 @@ async function sha256(bytes: Uint8Array): Promise<Digest> {
   return hasher.digest()
 }
 
-/** The first bytes of the blob, at most `max`. */
-async function read(store: BlobStore, digest: Digest, max: number): Promise<Buffer | undefined> {
-  const handle = await store.open(digest)
-  if (!handle) return undefined
+/** The first bytes of the blob, at most `max`. Closes the handle. */
+async function read(handle: BlobHandle, max: number): Promise<Buffer> {
   const size = Math.min(handle.size, max)
   if (size > 0) return await readShared(handle.read({ start: 0, end: size - 1 }), size)
   await handle.close()
   return Buffer.alloc(0)
+}
+
+function kindOf(head: Buffer): LayerKind | undefined {
+  if (isBinary(head)) return 'binary'
+  if (isGzip(head)) return 'gzip'
+  return isTar(head) ? 'tar' : undefined
 }
 
 /** POSIX ustar and GNU tar both have `ustar` at 257. */

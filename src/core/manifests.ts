@@ -79,10 +79,10 @@ export class Manifests {
     await store.admit()
     await checkPush(index, this.#parts.mirrors, repository)
     await checkReferences(index, this.#parts, repository, manifest)
-    const examined = await this.#examine(repository, { digest, bytes, manifest }, 'push')
     const signature = signatureForSubject(manifest)
     const early = await this.#signedBy(index, repository, manifest, 'subject')
     if (early) checkSignature(this.#parts, early.found, signature ?? '')
+    const examined = await this.#examine(repository, { digest, bytes, manifest }, 'push')
     const change = async (batch: Batch) => {
       await checkPush(batch, this.#parts.mirrors, repository)
       await checkReferences(batch, this.#parts, repository, manifest)
@@ -112,8 +112,8 @@ export class Manifests {
     more: (batch: Batch) => Promise<void> = async () => {},
     when: 'now' | 'later' = 'now',
   ): Promise<void> {
-    const examined = await this.#examine(repository, pushed, when)
     const subject = await this.#signedBy(this.#parts.index, repository, pushed.manifest)
+    const examined = await this.#examine(repository, pushed, when)
     await this.#store(repository, examined, async batch => {
       await more(batch)
       await putManifest(batch, repository, pushed, time)

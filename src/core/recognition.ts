@@ -5,7 +5,7 @@ import type { Descriptor, ImageManifest, Manifest } from '../oci/manifest.ts'
 import { DOCKER_CONFIG, OCI_CONFIG } from '../oci/media-types.ts'
 import { PLUGIN_BINARY, signatureOf } from '../oci/plugin-artifact.ts'
 import { PluginError } from '../plugin/error.ts'
-import type { LayerKind, LayerSearch } from './layer-search.ts'
+import type { LayerKind, LayerSearch, LookedAt } from './layer-search.ts'
 import type { Parts } from './parts.ts'
 import { MANIFEST_LIMITS, ManifestBudget } from './search-budgets.ts'
 
@@ -105,16 +105,16 @@ export class Recognition {
     if (claimed) await this.#checkSize(digest)
     let verdict = await this.#layers.known(digest)
     if (!verdict) {
-      const kind = await this.#layers.kindOf(digest)
-      if (claimed && kind !== 'binary') return this.#refuse(digest, await this.#refusalOf(digest))
-      if (!kind) return void this.#budget.take({ bytes: 0, entries: 1 })
-      const reason = this.#control.mayNot(kind)
+      const looked = await this.#layers.look(digest)
+      if (claimed && looked?.kind !== 'binary') return this.#refuse(digest, await this.#refusalOf(digest))
+      if (!looked) return void this.#budget.take({ bytes: 0, entries: 1 })
+      const reason = this.#control.mayNot(looked.kind)
       if (reason) {
         this.#unsearched ??= reason
         this.#owed.push(digest)
         return
       }
-      verdict = await this.#search(digest, kind, claimed)
+      verdict = await this.#search(digest, looked, claimed)
       if (!verdict) return
     }
     if (claimed) this.#refuse(digest, verdict.refusal)
@@ -128,11 +128,11 @@ export class Recognition {
         this.#found.set(plugin.binary, foundPlugin(plugin, this.#manifest, layer, digest))
   }
 
-  async #search(digest: Digest, kind: LayerKind, claimed: boolean): Promise<VerdictRow | undefined> {
+  async #search(digest: Digest, looked: LookedAt, claimed: boolean): Promise<VerdictRow | undefined> {
     try {
-      const verdict = await this.#layers.search(digest, kind, this.#owner)
+      const verdict = await this.#layers.search(digest, looked, this.#owner)
       this.#searched.push(digest)
-      this.#control.charge(await this.#layers.amplificationOf(digest, verdict))
+      this.#control.charge(this.#layers.amplificationOf(looked, verdict))
       return verdict
     } catch (error) {
       if (!(error instanceof PluginError)) throw error
