@@ -258,6 +258,17 @@ describe('core: the search for plugins', () => {
       expect(await registry.rows(OWED)).to.deep.equal({})
     })
 
+    it('wakes the background for a push that owes a search, and for no other', async () => {
+      let woken = 0
+      registry.search.wake = () => {
+        woken++
+      }
+      await registry.pushPlugin('a', 'v1', NATIVE)
+      expect(woken).to.equal(0)
+      await registry.pushPlugin('a', 'v2', COREDUMP, { as: 'tar' })
+      expect(woken).to.equal(1)
+    })
+
     it('refuses a push for now that its signature decides about', async () => {
       const layer = await registry.pushBlob('a', await wrap(COREDUMP, 'tar'))
       const signed = { annotations: { [SIGNATURE_ANNOTATION]: '3006020101020101' } }

@@ -40,9 +40,12 @@ interface Examined extends Recognized {
 export class Manifests {
   readonly search: ManifestSearch
   readonly #parts: Parts
+  readonly #onOwed: () => void
 
-  constructor(parts: Parts) {
+  /** `onOwed` is called when layers may have to be searched in the background. */
+  constructor(parts: Parts, onOwed: () => void = () => {}) {
     this.#parts = parts
+    this.#onOwed = onOwed
     this.search = new ManifestSearch(parts)
   }
 
@@ -96,6 +99,7 @@ export class Manifests {
       if (subject) await this.#reclaim(batch, repository, subject)
     }
     await this.#store(repository, examined, change)
+    if (examined.owed.length > 0) this.#onOwed()
     return { digest, subject: manifest.subject?.digest, unsearched: examined.unsearched }
   }
 
@@ -121,6 +125,7 @@ export class Manifests {
       if (when === 'later') await this.search.owe(batch, repository, pushed.manifest)
       if (subject) await this.#reclaim(batch, repository, subject)
     })
+    if (when === 'later') this.#onOwed()
   }
 
   /** Lists plugins that were found in a manifest after it was stored. */

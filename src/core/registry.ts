@@ -45,7 +45,7 @@ export class Registry {
     this.#parts = parts
     this.blobs = new Blobs(parts)
     this.uploads = new Uploads(parts, this.blobs)
-    this.manifests = new Manifests(parts)
+    this.manifests = new Manifests(parts, () => this.search.wake())
     this.discovery = new Discovery(parts)
     this.plugins = new Plugins(parts, this.manifests)
     this.collector = new Collector(parts)

@@ -37,7 +37,7 @@ export class Pull implements Reads {
     this.#search = search
     this.#usage = usage
     this.#report = report
-    this.#manifests = new PulledManifests(parts, manifests, usage, () => search.wake())
+    this.#manifests = new PulledManifests(parts, manifests, usage)
     const here = new LocalReads(blobs, manifests, discovery)
     const hold = search.hold.bind(search)
     this.#blobs = new PulledBlobs(parts, hold, here, fill => this.#follow(fill))

@@ -26,15 +26,12 @@ export class PulledManifests {
   readonly #parts: Parts
   readonly #manifests: Manifests
   readonly #usage: Usage
-  readonly #onStored: () => void
   readonly #flights = new SingleFlight<Served>()
 
-  /** `onStored` is called when a manifest was stored, whose layers may be here already. */
-  constructor(parts: Parts, manifests: Manifests, usage: Usage, onStored: () => void) {
+  constructor(parts: Parts, manifests: Manifests, usage: Usage) {
     this.#parts = parts
     this.#manifests = manifests
     this.#usage = usage
-    this.#onStored = onStored
   }
 
   /** Throws `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, `RemoteError`. */
@@ -99,7 +96,6 @@ export class PulledManifests {
       if (tag) await setTag(batch, repository, tag, { digest, checked: now.toString() })
     }
     await this.#manifests.keep(repository, pushed, now, mark, 'later')
-    this.#onStored()
     this.#usage.add(bytes.length)
     return { digest, mediaType, bytes }
   }
