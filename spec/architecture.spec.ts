@@ -28,9 +28,9 @@ const MAY: Record<string, RegExp> = {
   // A backup is written with the care of the store.
   archive: /^(?:lib|oci|archive)\/|^store\/durable\.ts$/,
   remote: /^(?:lib|oci|remote)\//,
-  analyzer: /^(?:lib|plugin|analyzer)\/|^oci\/errors\.ts$/,
+  analyzer: /^(?:lib|plugin|analyzer)\/|^oci\/(?:digest|errors)\.ts$|^archive\/tar-files\.ts$/,
   documents: /^(?:lib|oci|documents)\//,
-  core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|upstream-tables|batch|keys)\.ts$/,
+  core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|search-tables|upstream-tables|batch|keys)\.ts$/,
   http: /^(?:lib|plugin|oci|core|http)\/|^log\.ts$/,
   'log.ts': /^$/,
   'config.ts': /^log\.ts$|^mirror-settings\.ts$|^lib\//,
@@ -47,7 +47,7 @@ const MAY_TYPES: Record<string, RegExp> = {
   oci: /^plugin\//,
   index: /^plugin\//,
   remote: /^plugin\//,
-  core: /^signature\/verifier\.ts$/,
+  core: /^signature\/verifier\.ts$|^analyzer\/unpack\.ts$/,
   http: /^store\/contract\.ts$/,
 }
 

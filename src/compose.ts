@@ -50,7 +50,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
   const token =
     config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
   const registry = new Registry({ ...parts, index }, error =>
-    log.error({ err: error }, 'what a mirror did in the background failed'),
+    log.error({ err: error }, 'work in the background failed'),
   )
   const access = new Access(config.bearerToken ?? token?.token ?? '', config.publicUrl)
   await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
@@ -61,6 +61,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
         'or begin with what is pushed from now on by memflow-registry reindex',
     )
   }
+  registry.search.wake()
   // Also where no garbage is collected: staged bytes are bounded by their age.
   const expiring = every(Math.min(config.uploadTtl / 4, 3_600_000), () => expireUploads(registry, log))
   const collecting = every(config.gcEvery, signal => collectGarbage(registry, log, signal))
@@ -140,7 +141,7 @@ export async function openParts(
     store.remember().catch(error => log.debug({ err: error }, 'verified blobs could not be remembered'))
   const remembering = every(REMEMBER_EVERY_MS, remember)
   const analyzer = new WorkerAnalyzer({
-    onOverrun: overrun => log.warn(overrun, 'a file was too complex to be examined'),
+    onOverrun: overrun => log.warn(overrun, 'a file was not searched for plugins to its end'),
   })
   const documents = new WorkerDocuments()
   const mirrors = openMirrors(config, documents)

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Readable } from 'node:stream'
 import { expect } from 'chai'
 import { type PoolOptions, WorkerAnalyzer } from '../../src/analyzer/pool.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
@@ -149,6 +150,50 @@ describe('analyzer/pool', () => {
     expect(await working).to.include({ reason: 'slow' })
     expect(await waiting).to.include({ reason: 'slow' })
     expect(await analyzer.examine(fileFor('answer'))).to.have.keys('descriptors', 'facts')
+  })
+
+  it('owners take turns, however many files one of them has in the queue', async () => {
+    const analyzer = pool({ entry: ODD_THREAD })
+    const order: string[] = []
+    const examine = (owner: string) =>
+      analyzer.examine(fileFor('answer'), owner).then(() => order.push(owner))
+    await Promise.all([...Array.from({ length: 6 }, () => examine('many')), examine('one'), examine('other')])
+    expect(order.slice(0, 4)).to.have.members(['many', 'many', 'one', 'other'])
+  })
+
+  it('an owner that fills its share of the queue is refused, and the others are not', async () => {
+    const analyzer = pool({ entry: ODD_THREAD, waiting: 1000, waitingOfGroup: 20 })
+    const examine = (owner: string) => failure(analyzer.examine(fileFor('answer'), owner))
+    const many = Array.from({ length: 10 }, () => examine('many'))
+    const others = ['a', 'b', 'c'].map(examine)
+    expect(await Promise.all(others)).to.deep.equal([undefined, undefined, undefined])
+    const refused = (await Promise.all(many)).filter(error => error !== undefined)
+    // One is at work, four of five bytes each wait.
+    expect(refused).to.have.length(5)
+    for (const error of refused) expect(error).to.include({ error: 'TOOMANYREQUESTS' })
+  })
+
+  it('an archive is opened when its turn has come, and reported when it goes past a limit', async () => {
+    const overruns: unknown[] = []
+    const analyzer = pool({ onOverrun: overrun => overruns.push(overrun) })
+    const options = { gzip: false, limits: { file: 100, entries: 10, bytes: 1000, plugins: 1 } }
+    const opened: string[] = []
+    const search = (name: string) =>
+      analyzer.unpack(
+        async () => {
+          opened.push(name)
+          return Readable.from([Buffer.alloc(5000)], { objectMode: false })
+        },
+        options,
+        async () => {},
+        name,
+      )
+    const both = [search('a'), search('b')]
+    expect(opened).to.deep.equal(['a'])
+    const past = 'the archive unpacks to more than 1000 bytes'
+    expect(await Promise.all(both)).to.deep.equal(Array(2).fill({ bytes: 1000, entries: 0, past }))
+    expect(opened).to.deep.equal(['a', 'b'])
+    expect(overruns).to.deep.equal(Array(2).fill({ size: 1000, reason: past }))
   })
 
   it('fails what is under way when it is closed, and whatever comes then', async () => {

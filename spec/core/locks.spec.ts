@@ -6,13 +6,12 @@ import { FACTS, MANIFESTS, REFERRERS } from '../../src/index/tables.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { SIGNATURE_ANNOTATION, SIGNATURE_TYPE } from '../../src/oci/plugin-artifact.ts'
-import { examine } from '../../src/plugin/examine.ts'
 import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { fill } from '../support/filled.ts'
 import { EMPTY } from '../support/oci.ts'
 import { plugin } from '../support/plugins.ts'
 import { refusal } from '../support/refusal.ts'
-import { CoreRegistry, repo } from '../support/registry.ts'
+import { CoreRegistry, IN_PROCESS, repo } from '../support/registry.ts'
 import { signer } from '../support/signer.ts'
 import { storages } from '../support/storage.ts'
 import { WatchedLocks } from '../support/watched-locks.ts'
@@ -34,7 +33,7 @@ describe('core: the locks of changes', () => {
       keys: alice.pem,
       store: await FsBlobStore.open(folder, { fs: locks.fs }),
       index: locks.watch(await LevelIndex.open(join(folder, 'index'))),
-      analyzer: locks.analyzer({ examine: async file => examine(file) }),
+      analyzer: locks.analyzer(IN_PROCESS),
     })
   })
 

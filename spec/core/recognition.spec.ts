@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
-import { findPlugins } from '../../src/core/recognition.ts'
+import { ManifestSearch, type SearchTime } from '../../src/core/manifest-search.ts'
+import type { Parts } from '../../src/core/parts.ts'
 import { digestOf } from '../../src/oci/digest.ts'
-import { type Descriptor, type ImageManifest, parseManifest } from '../../src/oci/manifest.ts'
+import { type Descriptor, parseManifest } from '../../src/oci/manifest.ts'
 import { DOCKER_CONFIG, OCI_CONFIG, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { PLUGIN_BINARY, SIGNATURE_ANNOTATION } from '../../src/oci/plugin-artifact.ts'
 import { PLUGIN_FILES, plugin } from '../support/plugins.ts'
@@ -26,9 +27,11 @@ describe('core/recognition', () => {
   async function found(layers: readonly Descriptor[], more: object = {}, of = registry) {
     const config = await of.pushBlob('a', '{}', 'application/vnd.oci.empty.v1+json')
     const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers, ...more }))
-    const manifest = parseManifest(bytes, OCI_MANIFEST) as ImageManifest
-    return await findPlugins(of.parts, manifest)
+    return [...(await search(of.parts, bytes)).found]
   }
+
+  const search = (parts: Parts, manifest: Uint8Array, when: SearchTime = 'push') =>
+    new ManifestSearch(parts).find(repo('a'), parseManifest(manifest, OCI_MANIFEST), when)
 
   describe('finds a plugin', () => {
     for (const file of PLUGIN_FILES.filter(name => plugin(name).descriptors.length > 0)) {
@@ -42,18 +45,19 @@ describe('core/recognition', () => {
           descriptors,
           signature: undefined,
         })
-        expect(one?.bytes, 'they are a blob already').to.equal(undefined)
+        expect(one?.archive, 'it is a blob already').to.equal(undefined)
       })
     }
 
     for (const as of ['tar', 'tar+gzip'] as const) {
-      it(`in a ${as}, and brings its bytes along`, async () => {
+      it(`in a ${as}, and stores its bytes`, async () => {
         const { bytes, descriptors } = COREDUMP
         const layer = await layerOf(await wrap(bytes, as), 'application/vnd.oci.image.layer.v1.tar')
         const [one, ...rest] = await found([layer])
         expect(rest).to.deep.equal([])
-        expect(one).to.deep.include({ binary: digestOf(bytes), size: bytes.length, descriptors })
-        expect(Buffer.from(one?.bytes ?? [])).to.deep.equal(Buffer.from(bytes))
+        const binary = digestOf(bytes)
+        expect(one).to.deep.include({ binary, size: bytes.length, descriptors, archive: layer.digest })
+        expect(await registry.store.stat(binary)).to.include({ size: bytes.length })
       })
     }
 
@@ -68,8 +72,8 @@ describe('core/recognition', () => {
         digest,
       )
       const [one] = await found([{ mediaType: 'a/b', digest, size: bytes.length }])
-      expect(one?.binary).to.equal(digestOf(bytes))
-      expect(Buffer.from(one?.bytes ?? [])).to.deep.equal(Buffer.from(bytes))
+      expect(one).to.include({ binary: digestOf(bytes), archive: digest })
+      expect(await registry.store.stat(digestOf(bytes))).to.include({ size: bytes.length })
     })
 
     it('in each of several layers', async () => {
@@ -230,11 +234,8 @@ describe('core/recognition', () => {
       const layers = Array.from({ length: times }, (_, i) => ({ ...layer, mediaType: `application/x-${i}` }))
       const manifest = { schemaVersion: 2, mediaType: OCI_MANIFEST, config: layer, layers }
       const bytes = Buffer.from(JSON.stringify(manifest))
-      const plugins = await findPlugins(
-        { ...registry.parts, store },
-        parseManifest(bytes, OCI_MANIFEST) as ImageManifest,
-      )
-      return { plugins: plugins.length, looks: looks.length }
+      const { found } = await search({ ...registry.parts, store }, bytes)
+      return { plugins: found.length, looks: looks.length }
     }
     const once = await look(1)
     expect(once.plugins).to.equal(1)
@@ -242,7 +243,8 @@ describe('core/recognition', () => {
   })
 
   it('fails where the analyzer fails for another reason', async () => {
-    const broken = await open({ analyzer: { examine: () => Promise.reject(new Error('worker died')) } })
+    const died = () => Promise.reject(new Error('worker died'))
+    const broken = await open({ analyzer: { examine: died, unpack: died } })
     for (const as of ['raw', 'tar'] as const) {
       const layer = await broken.pushBlob('a', await wrap(COREDUMP.bytes, as))
       expect(await refusal(found([layer], {}, broken)), as).to.equal('worker died')

@@ -19,6 +19,7 @@ describe('lib/worker-pool', () => {
       idleMs,
       limits: { time: 20_000, memory: 32, start: 20_000 },
       waiting: 100,
+      waitingOfGroup: 100,
       tooCostly: reason => new Error(reason),
       busy: () => new Error('busy'),
     })
@@ -30,17 +31,19 @@ describe('lib/worker-pool', () => {
 
   it('uses a thread again for the next task', async () => {
     const kept = pool(1_000_000)
-    expect(await kept.run(1, 1, 'a')).to.equal(await kept.run(2, 1, 'b'))
+    expect(await kept.run(1, 'a', thread => thread.ask(1))).to.equal(
+      await kept.run(1, 'b', thread => thread.ask(2)),
+    )
   })
 
   it('ends a thread that has had no task for a while, and starts another one for the next task', async () => {
     const short = pool(1)
-    const first = await short.run(1, 1, 'a')
+    const first = await short.run(1, 'a', thread => thread.ask(1))
     // As long as it takes: a busy machine is late with the timer, too.
     let next = first
     for (let wait = 10; next === first; wait *= 2) {
       await sleep(wait)
-      next = await short.run(1, 1, 'a')
+      next = await short.run(1, 'a', thread => thread.ask(1))
     }
     expect(next).to.be.a('number')
   })
@@ -49,10 +52,12 @@ describe('lib/worker-pool', () => {
     const closed = pool(1_000_000)
     await closed.close()
     expect(
-      await closed.run(1, 1, undefined).then(
-        () => 'done',
-        (error: Error) => error.message,
-      ),
+      await closed
+        .run(1, undefined, thread => thread.ask(1))
+        .then(
+          () => 'done',
+          (error: Error) => error.message,
+        ),
     ).to.equal('the registry is being stopped')
   })
 })

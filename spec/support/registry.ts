@@ -3,6 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { Level } from 'level'
 import { pack } from 'tar-stream'
+import { unpack } from '../../src/analyzer/unpack.ts'
 import type { Conditions } from '../../src/core/manifests.ts'
 import { Mirrors } from '../../src/core/mirror/mirrors.ts'
 import type { Analyzer, Parts, Policy } from '../../src/core/parts.ts'
@@ -52,10 +53,28 @@ export interface CoreOptions {
   /** An index behind its journal; else a LevelDB alone, in the folder. */
   readonly index?: LevelIndex
   readonly clock?: Clock
-  readonly analyzer?: Analyzer
+  /** What of it is not as usual. */
+  readonly analyzer?: Partial<Analyzer>
   readonly documents?: Documents
   readonly mirrors?: Mirrors
   readonly report?: (error: unknown) => void
+}
+
+/** An analyzer without threads, which saves their start. */
+export const IN_PROCESS: Analyzer = {
+  examine: async file => examine(file),
+  unpack: async (open, options, onPlugin) => {
+    const plugins = unpack(await open(), options)
+    for (;;) {
+      const next = await plugins.next()
+      if (next.done) return next.value
+      await onPlugin(next.value)
+    }
+  },
+}
+
+function isWhole(analyzer: Partial<Analyzer> | undefined): analyzer is Analyzer {
+  return analyzer?.examine !== undefined && analyzer.unpack !== undefined
 }
 
 /** How a pusher wraps a binary. */
@@ -87,7 +106,7 @@ export class CoreRegistry extends Registry {
     const parts: Parts = {
       store,
       index,
-      analyzer: options.analyzer ?? { examine: async file => examine(file) },
+      analyzer: isWhole(options.analyzer) ? options.analyzer : { ...IN_PROCESS, ...options.analyzer },
       documents: options.documents ?? DOCUMENTS_HERE,
       verifier,
       clock: options.clock ?? new Clock(),

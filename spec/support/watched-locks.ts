@@ -51,11 +51,15 @@ export class WatchedLocks {
     while (this.#asked < times) await turn()
   }
 
-  analyzer({ examine }: Analyzer): Analyzer {
+  analyzer(analyzer: Analyzer): Analyzer {
     return {
-      examine: file => {
+      examine: (file, owner) => {
         this.#note('examine')
-        return examine(file)
+        return analyzer.examine(file, owner)
+      },
+      unpack: (...request) => {
+        this.#note('unpack')
+        return analyzer.unpack(...request)
       },
     }
   }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import type { Readable } from 'node:stream'
 import { shared } from '../lib/shared.ts'
 import { workerEntry } from '../lib/worker-entry.ts'
 import { WorkerPool } from '../lib/worker-pool.ts'
@@ -7,19 +8,28 @@ import { RegistryError } from '../oci/errors.ts'
 import { PluginError } from '../plugin/error.ts'
 import type { Examination } from '../plugin/examine.ts'
 import { type Answer, examinationIn } from './answer.ts'
+import type { ArchivedPlugin, Unpacked, UnpackOptions } from './unpack.ts'
+import { unpackIn } from './unpacking.ts'
 
 export interface PoolOptions {
   readonly threads: number
   readonly limits: Limits
-  /** Bytes of the files that wait for a thread. */
+  /** Bytes of the files that wait for a thread, and the share of them that one owner's may have. */
   readonly waiting: number
+  readonly waitingOfGroup: number
   /** What a thread runs. */
   readonly entry: URL
-  /** Told about files that are refused as too complex: these say something about the parsers, or the machine. */
+  /**
+   * Called with files that are refused as too complex, which says something about the parsers or the machine, and
+   * with archives that go past a limit.
+   */
   readonly onOverrun: (overrun: { readonly size: number; readonly reason: string }) => void
 }
 
 const MIB = 2 ** 20
+
+/** An archive waits without its bytes. It counts so many, so that the number of those that wait is limited too. */
+const ARCHIVE_SIZE = MIB
 
 /**
  * The budget is 100 ms, and no known file takes half of that on a machine with nothing else to do. A thread is given
@@ -41,6 +51,7 @@ export class WorkerAnalyzer {
       limits: LIMITS,
       idleMs: 60_000,
       waiting: 256 * MIB,
+      waitingOfGroup: 192 * MIB,
       entry: workerEntry('analyzer/worker'),
       tooCostly: reason => new PluginError('too-complex', reason.replace('it', 'examining it')),
       busy,
@@ -50,21 +61,48 @@ export class WorkerAnalyzer {
 
   /**
    * The plugins in a binary and its facts. Bytes in shared memory go to the thread as they are, others are copied.
-   * Throws `PluginError`; `TOOMANYREQUESTS` where too much is waiting already.
+   * Owners take turns. Throws `PluginError`; `TOOMANYREQUESTS` when too many bytes are waiting already.
    */
-  async examine(file: Uint8Array): Promise<Examination> {
-    try {
-      return examinationIn((await this.#pool.run(shared(file), file.length, '')) as Answer)
-    } catch (error) {
-      if (error instanceof PluginError && error.kind === 'too-complex')
-        this.#onOverrun({ size: file.length, reason: error.reason })
-      throw error
-    }
+  examine(file: Uint8Array, owner = ''): Promise<Examination> {
+    return this.#reporting(
+      file.length,
+      this.#pool.run(file.length, owner, async thread =>
+        examinationIn((await thread.ask(shared(file))) as Answer),
+      ),
+    )
+  }
+
+  /**
+   * Searches an archive for plugins in a thread; see `unpackIn`. `open` is called when its turn has come.
+   * Throws as `examine`, and as `open` and `onPlugin` do.
+   */
+  async unpack(
+    open: () => Promise<Readable>,
+    options: UnpackOptions,
+    onPlugin: (plugin: ArchivedPlugin) => Promise<void>,
+    owner = '',
+  ): Promise<Unpacked> {
+    const unpacked = await this.#reporting(
+      ARCHIVE_SIZE,
+      this.#pool.run(ARCHIVE_SIZE, owner, async thread => unpackIn(thread, await open(), options, onPlugin)),
+    )
+    if (unpacked.past) this.#onOverrun({ size: unpacked.bytes, reason: unpacked.past })
+    return unpacked
   }
 
   /** Stops the threads; what is still to be examined fails. */
   close(): Promise<void> {
     return this.#pool.close()
+  }
+
+  async #reporting<T>(size: number, work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof PluginError && error.kind === 'too-complex')
+        this.#onOverrun({ size, reason: error.reason })
+      throw error
+    }
   }
 }
 

@@ -37,7 +37,7 @@ export async function keepAbsentPlugins(
       descriptors,
       signature: signature || undefined,
       facts: known.facts,
-      bytes: undefined,
+      archive: undefined,
     })
     facts.push([binary, known])
   }

@@ -6,14 +6,13 @@ import type { Repository } from '../oci/name.ts'
 import { signatureForSubject } from '../oci/plugin-artifact.ts'
 import { keepingBytes } from './changes.ts'
 import { loadManifest, type Pushed } from './manifest-rows.ts'
+import type { ManifestSearch, SearchTime } from './manifest-search.ts'
 import type { Parts } from './parts.ts'
-import type { FoundPlugin } from './recognition.ts'
-import { storeUnpacked } from './store-bytes.ts'
+import type { Recognized } from './recognition.ts'
 
 /** A manifest with the plugins in it. */
-export interface Examined {
+export interface Examined extends Recognized {
   readonly pushed: Pushed
-  readonly found: readonly FoundPlugin[]
 }
 
 /**
@@ -24,12 +23,12 @@ export interface Examined {
  */
 export class Examinations {
   readonly #parts: Parts
-  readonly #examine: (pushed: Pushed) => Promise<Examined>
+  readonly #search: ManifestSearch
   readonly #examined = new Map<string, Examined>()
 
-  constructor(parts: Parts, examine: (pushed: Pushed) => Promise<Examined>) {
+  constructor(parts: Parts, search: ManifestSearch) {
     this.#parts = parts
-    this.#examine = examine
+    this.#search = search
   }
 
   add(repository: Repository, examined: Examined): void {
@@ -37,12 +36,19 @@ export class Examinations {
   }
 
   /** Examines the subject whose plugins this manifest brings the signature of, if there is one. Not under a lock. */
-  async subject(repository: Repository, manifest: Manifest): Promise<Examined | undefined> {
+  async subject(
+    repository: Repository,
+    manifest: Manifest,
+    when: SearchTime = 'now',
+  ): Promise<Examined | undefined> {
     const digest = signedBy(manifest)
     const subject =
       digest && (await loadManifest(this.#parts.index.latest, this.#parts.documents, repository, digest))
     if (!subject) return undefined
-    const examined = this.#examined.get(keyOf(repository, digest)) ?? (await this.#examine(subject))
+    const known = this.#examined.get(keyOf(repository, digest))
+    if (known) return known
+    const examined = { pushed: subject, ...(await this.#search.find(repository, subject.manifest, when)) }
+    await this.#search.layers.remember(examined.searched)
     this.add(repository, examined)
     return examined
   }
@@ -76,11 +82,12 @@ export class Examinations {
   }
 
   #keepingBytes(change: () => Promise<void>): Promise<void> {
-    const { index, store } = this.#parts
-    const unpacked = [...this.#examined.values()].flatMap(({ found }) => found.filter(({ bytes }) => bytes))
-    const digests = unpacked.map(({ binary }) => binary)
-    return keepingBytes(index, digests, async () => {
-      for (const { binary, bytes } of unpacked) if (bytes) await storeUnpacked(store, binary, bytes)
+    const archived = [...this.#examined.values()].flatMap(({ found }) =>
+      found.flatMap(({ archive, binary }) => (archive === undefined ? [] : [{ archive, binary }])),
+    )
+    const binaries = archived.map(({ binary }) => binary)
+    return keepingBytes(this.#parts.index, binaries, async () => {
+      for (const { archive, binary } of archived) await this.#search.layers.ensureStored(archive, binary)
       await change()
     })
   }

@@ -1,5 +1,6 @@
 import type { Index, Reader, Table } from '../index/contract.ts'
 import { describeKey, encodeKey } from '../index/keys.ts'
+import { VERDICTS, type VerdictRow } from '../index/search-tables.ts'
 import {
   COMPLETE,
   COMPOSED,
@@ -18,6 +19,7 @@ import type { Repository } from '../oci/name.ts'
 import { ANALYZER_VERSION } from '../plugin/facts.ts'
 import type { BlobInfo } from '../store/contract.ts'
 import { type Difference, differences } from './differences.ts'
+import { rulesOf } from './layer-search.ts'
 import type { Parts } from './parts.ts'
 import { missingReferences } from './references.ts'
 import { type LeftOut, type Reindexed, reindex } from './reindex.ts'
@@ -62,6 +64,7 @@ const MEANING: Record<string, string> = {
   variant: 'GET /plugins/{name} is wrong',
   'variant-digest': 'GET /plugins/{name}?digest= is wrong',
   name: 'GET /plugins is wrong',
+  verdict: 'plugins in this layer are listed wrongly',
 }
 
 const KIND = { missing: 'missing', surplus: 'one too many', other: 'not what it should be' }
@@ -94,10 +97,11 @@ export class Fsck {
     const done = await reindex(truth, target, parts, {
       before: index,
       complete,
+      anew: true,
       onLeftOut: leftOut => this.#leftOut(leftOut),
     })
     await this.#manifests(index)
-    for (const table of [...TRUTH, ...DERIVED]) await this.#compare(table, index, target)
+    for (const table of [...TRUTH, ...DERIVED, VERDICTS]) await this.#compare(table, index, target)
     await this.#references(target)
     await this.#blobs(target)
     if (!complete) this.#lasting('the index may not know what blobs are needed for; garbage is not collected')
@@ -119,10 +123,14 @@ export class Fsck {
   }
 
   async #compare(table: Table<readonly string[], unknown>, index: Reader, target: Reader): Promise<void> {
+    const rules = rulesOf(this.#parts)
     // Bytes are what their digest tells, or were told of.
     if (table.prefix === MANIFEST_BYTES.prefix) return
     for await (const { key, kind, row } of differences(table, index, target)) {
       if (table.prefix === FACTS.prefix && isOutdated(kind, row)) continue
+      // One that is not there is found out again, and one by other rules counts as none.
+      if (table.prefix === VERDICTS.prefix && (kind !== 'other' || (row as VerdictRow).rules !== rules))
+        continue
       const encoded = encodeKey(table.prefix, key)
       this.#tell(encoded, `${describeKey(encoded)}: ${KIND[kind]}; ${MEANING[table.prefix]}`)
     }

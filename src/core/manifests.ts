@@ -1,6 +1,6 @@
 import type { Batch } from '../index/batch.ts'
 import type { Reader } from '../index/contract.ts'
-import { BINARIES, MANIFEST_BYTES, MANIFESTS, REFERENCES, REPOSITORIES, TAGS } from '../index/tables.ts'
+import { BINARIES, MANIFEST_BYTES, MANIFESTS, REPOSITORIES, TAGS } from '../index/tables.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Repository, Tag } from '../oci/name.ts'
@@ -9,10 +9,11 @@ import { changePlugins, changeRepositories } from './changes.ts'
 import { compose } from './composed-tags.ts'
 import { Examinations, type Examined } from './examinations.ts'
 import { loadManifest, type Pushed, putManifest, removeManifest } from './manifest-rows.ts'
+import { ManifestSearch, type SearchTime } from './manifest-search.ts'
 import { checkPush } from './mirror/mirrored.ts'
 import type { Parts } from './parts.ts'
-import { checkSignature, checkUnpacked, claimPlugins } from './plugin-claims.ts'
-import { findPlugins, mayHoldPlugins } from './recognition.ts'
+import { checkSignature, claimPlugins } from './plugin-claims.ts'
+import { type FoundPlugin, NOTHING } from './recognition.ts'
 import { checkReferenceRows, checkReferences } from './references.ts'
 import { setTag, unsetTag } from './tag-rows.ts'
 
@@ -32,10 +33,15 @@ export interface Conditions {
 }
 
 export class Manifests {
+  readonly search: ManifestSearch
   readonly #parts: Parts
+  readonly #onOwed: () => void
 
-  constructor(parts: Parts) {
+  /** `onOwed` is called when layers may have to be searched in the background. */
+  constructor(parts: Parts, onOwed: () => void = () => {}) {
     this.#parts = parts
+    this.#onOwed = onOwed
+    this.search = new ManifestSearch(parts)
   }
 
   /** Throws `MANIFEST_UNKNOWN`, or `NAME_UNKNOWN` where the repository has no manifest at all. */
@@ -52,7 +58,8 @@ export class Manifests {
   /**
    * Stores a manifest as it is and points the tags at it, all at once.
    * Throws `MANIFEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `DIGEST_INVALID`, `PRECONDITION_FAILED`, `DENIED`,
-   * `STORAGE_FULL`, and for plugins `PLUGIN_INVALID`, `PLUGIN_TOO_LARGE`, `SIGNATURE_INVALID`; then nothing has changed.
+   * `STORAGE_FULL`, and for plugins `PLUGIN_INVALID`, `PLUGIN_TOO_LARGE`, `SIGNATURE_INVALID`, `TOOMANYREQUESTS`; then
+   * nothing has changed. `unsearched` says why plugins in it may not be listed, or not yet.
    */
   async put(
     repository: Repository,
@@ -60,7 +67,7 @@ export class Manifests {
     bytes: Uint8Array,
     contentType: string | undefined,
     { tags = [], ...conditions }: { tags?: readonly Tag[] } & Conditions = {},
-  ): Promise<{ digest: Digest; subject: string | undefined }> {
+  ): Promise<{ digest: Digest; subject: string | undefined; unsearched: string | undefined }> {
     const { documents, index, store } = this.#parts
     const manifest = await documents.manifest(bytes, contentType, repository)
     const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : 'sha256')
@@ -70,12 +77,11 @@ export class Manifests {
     await store.admit()
     await checkPush(index, this.#parts.mirrors, repository)
     await checkReferences(this.#parts, repository, manifest)
-    const examined = await this.#examine({ digest, bytes, manifest })
-    checkUnpacked(this.#parts, examined.found)
     const examinations = this.examinations()
-    const early = await examinations.subject(repository, manifest)
     const signature = signatureForSubject(manifest) ?? ''
+    const early = await examinations.subject(repository, manifest, 'subject')
     if (early) checkSignature(this.#parts, early.found, signature)
+    const examined = await this.#examine(repository, { digest, bytes, manifest }, 'push')
     await this.#store(repository, examined, examinations, async batch => {
       await checkPush(batch, this.#parts.mirrors, repository)
       await checkReferenceRows(batch, this.#parts, repository, manifest)
@@ -88,47 +94,51 @@ export class Manifests {
         await setTag(batch, repository, tag, { digest })
       if (subject) await this.#reclaim(batch, repository, subject)
     })
-    return { digest, subject: manifest.subject?.digest }
+    if (examined.owed.length > 0) this.#onOwed()
+    return { digest, subject: manifest.subject?.digest, unsearched: examined.unsearched }
   }
 
   /**
    * Stores a manifest that needs no leave: one that was pushed here before, or an upstream's, with all that follows
    * from it. What it references need not be here. A plugin whose key is not known, or that is not understood, is kept
-   * and not listed. `time` is when it came, in nanoseconds; `more` goes before it into the same change.
+   * and not listed. `time` is when it came, in nanoseconds; `more` goes before it into the same change; `when` its
+   * layers are searched.
    */
   async keep(
     repository: Repository,
     pushed: Pushed,
     time: bigint,
     more: (batch: Batch) => Promise<void> = async () => {},
+    when: 'now' | 'later' = 'now',
   ): Promise<void> {
-    const examined = await this.#understood(pushed)
     const examinations = this.examinations()
     await examinations.subject(repository, pushed.manifest)
+    const examined = await this.#examine(repository, pushed, when)
     await this.#store(repository, examined, examinations, async batch => {
       await more(batch)
       await putManifest(batch, repository, pushed, time)
       await claimPlugins(batch, this.#parts, repository, pushed, examined.found, time, 'keep')
+      if (when === 'later') await this.search.owe(batch, repository, pushed.manifest)
       const subject = await examinations.examinedSubject(batch, repository, pushed.manifest)
       if (subject) await this.#reclaim(batch, repository, subject)
     })
+    if (when === 'later') this.#onOwed()
   }
 
-  /** Looks for plugins in what has come after the manifests that name it. */
-  async recognize(repository: Repository, blob: Digest): Promise<void> {
-    const { documents, index, store } = this.#parts
-    if (!(await mayHoldPlugins(store, blob))) return
-    for await (const { key } of index.scan(REFERENCES, [repository, blob])) {
-      const pushed = await loadManifest(index, documents, repository, key[2] as Digest)
-      const examined = pushed && (await this.#understood(pushed))
-      if (!examined?.found.length) continue
-      const reclaim = (batch: Batch) => this.#reclaim(batch, repository, examined)
-      await this.#store(repository, examined, this.examinations(), reclaim)
-    }
+  /** Lists plugins that were found in a manifest after it was stored. */
+  async list(repository: Repository, pushed: Pushed, found: readonly FoundPlugin[]): Promise<void> {
+    const examined = { ...NOTHING, pushed, found }
+    await this.#store(repository, examined, this.examinations(), batch =>
+      this.#reclaim(batch, repository, examined),
+    )
   }
 
   /** Part of a larger change: a manifest, and what follows from the plugins in it. */
-  async add(batch: Batch, repository: Repository, { pushed, found }: Examined): Promise<void> {
+  async add(
+    batch: Batch,
+    repository: Repository,
+    { pushed, found }: Pick<Examined, 'pushed' | 'found'>,
+  ): Promise<void> {
     const time = await putManifest(batch, repository, pushed, this.#parts.clock.now())
     await claimPlugins(batch, this.#parts, repository, pushed, found, time)
   }
@@ -154,7 +164,7 @@ export class Manifests {
 
   /** For a change in which manifests are removed. */
   examinations(): Examinations {
-    return new Examinations(this.#parts, pushed => this.#examine(pushed))
+    return new Examinations(this.#parts, this.search)
   }
 
   /** Part of a larger change, which `examinations` runs. False where there is no such manifest. */
@@ -173,16 +183,8 @@ export class Manifests {
     return true
   }
 
-  async #understood(pushed: Pushed): Promise<Examined> {
-    return this.#examine(pushed).catch(error => {
-      if (error instanceof RegistryError) return { pushed, found: [] }
-      throw error
-    })
-  }
-
-  async #examine(pushed: Pushed): Promise<Examined> {
-    const { manifest } = pushed
-    return { pushed, found: manifest.kind === 'image' ? await findPlugins(this.#parts, manifest) : [] }
+  async #examine(repository: Repository, pushed: Pushed, when: SearchTime): Promise<Examined> {
+    return { pushed, ...(await this.search.find(repository, pushed.manifest, when)) }
   }
 
   /** A signature has come or gone, or a blob has come: plugins stand anew. They are stored already, so none is refused. */
@@ -191,16 +193,27 @@ export class Manifests {
     if (row) await claimPlugins(batch, this.#parts, repository, pushed, found, BigInt(row.pushed), 'keep')
   }
 
-  #store(
+  async #store(
     repository: Repository,
     examined: Examined,
     examinations: Examinations,
     work: (batch: Batch) => Promise<void>,
   ): Promise<void> {
-    const { pushed, found } = examined
+    const { pushed, found, searched } = examined
+    const { layers } = this.search
     const plugins = found.length > 0 || signatureForSubject(pushed.manifest) !== undefined
     examinations.add(repository, examined)
-    return examinations.run(() => this.#change(repository, plugins, work))
+    const change = async (batch: Batch) => {
+      await work(batch)
+      this.search.put(batch, repository, examined)
+    }
+    try {
+      await examinations.run(() => this.#change(repository, plugins, change))
+      layers.forget(searched)
+    } catch (error) {
+      await layers.remember(searched)
+      throw error
+    }
   }
 
   /** One atomic change of a repository, and of the plugin listing where plugins are in it. */

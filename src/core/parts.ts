@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+import type { ArchivedPlugin, Unpacked, UnpackOptions } from '../analyzer/unpack.ts'
 import type { Index } from '../index/contract.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Documents } from '../oci/documents.ts'
@@ -6,10 +8,23 @@ import type { Verifier } from '../signature/verifier.ts'
 import type { BlobStore } from '../store/contract.ts'
 import type { Mirrors } from './mirror/mirrors.ts'
 
-/** Reads plugin binaries without holding up the rest; best off with bytes in shared memory (lib/shared.ts). */
+/**
+ * Reads plugin binaries away from the event loop. Owners, which are repositories, take turns, and each has a share of
+ * the queue. Both methods throw `TOOMANYREQUESTS` when the owner, or all of them, have too much in the queue.
+ */
 export interface Analyzer {
-  /** Throws `PluginError`; `TOOMANYREQUESTS` where too many are waiting. */
-  examine(file: Uint8Array): Promise<Examination>
+  /** Best called with bytes in shared memory (lib/shared.ts). Throws `PluginError`. */
+  examine(file: Uint8Array, owner?: string): Promise<Examination>
+  /**
+   * Searches an archive for plugins. Calls `open` when its turn has come, and `onPlugin` with each plugin, whose bytes
+   * are valid until that resolves. Throws `PluginError` when a file costs too much, and as `open` and `onPlugin` do.
+   */
+  unpack(
+    open: () => Promise<Readable>,
+    options: UnpackOptions,
+    onPlugin: (plugin: ArchivedPlugin) => Promise<void>,
+    owner?: string,
+  ): Promise<Unpacked>
 }
 
 export interface Policy {

@@ -45,20 +45,11 @@ export async function claimPlugins(
     const old = before.get(plugin.binary)
     if (JSON.stringify(old?.row) === JSON.stringify(row)) continue
     if (old) await removeClaims(batch, [old])
-    // Its bytes are stored, see `Examinations`.
-    if (plugin.bytes) keepBlob(batch, repository, plugin.binary, plugin.size)
+    // Its bytes were stored before, see `Examinations`.
+    if (plugin.archive) keepBlob(batch, repository, plugin.binary, plugin.size)
     await addClaim(batch, { binary: plugin.binary, row, ...at })
   }
   for (const { binary, facts } of found) keepFacts(batch, binary, facts)
-}
-
-/**
- * Refuses plugins out of archives before their bytes are written, by the rules of `claimPlugins`. A signature that comes
- * later is not known yet, so a missing one is not refused if there may be such.
- */
-export function checkUnpacked(parts: Parts, found: readonly FoundPlugin[]): void {
-  for (const { binary, bytes, signature } of found)
-    if (bytes && signature !== undefined) judge(parts, binary, signature)
 }
 
 /** Refuses a signature that fits none of the plugins that it was sent for. Throws `SIGNATURE_INVALID`. */

@@ -166,6 +166,7 @@ export class Plugins {
       first = file === undefined
       // Put again, so that nobody hears of it before it is durable: it has come just now.
       if (file) return batch.put(FILES, [file.digest], file)
+      this.#manifests.search.layers.putPlugin(batch, { ...binary, binary: binary.digest })
       for (const [repository, { config, manifest }] of homes) {
         // What a key vouches for may stand in a mirrored repository, where no tag leads to it.
         if (createdThere === undefined) await checkPush(batch, mirrors, repository)
@@ -173,7 +174,7 @@ export class Plugins {
         keepBlob(batch, repository, config.descriptor.digest, config.descriptor.size)
         const { digest, mediaType } = manifest.descriptor
         const pushed = { digest, bytes: manifest.bytes, manifest: parseManifest(manifest.bytes, mediaType) }
-        const found = { binary: binary.digest, ...binary, signature, bytes: undefined }
+        const found = { binary: binary.digest, ...binary, signature, archive: undefined }
         await this.#manifests.add(batch, repository, { pushed, found: [found] })
       }
     }

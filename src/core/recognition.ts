@@ -1,152 +1,202 @@
-import { setImmediate } from 'node:timers/promises'
-import { TarError, tarFiles } from '../archive/tar-files.ts'
-import { readShared } from '../lib/shared.ts'
-import { algorithmOf, type Digest, Hasher, isDigest } from '../oci/digest.ts'
+import type { LayerPlugin, VerdictRow } from '../index/search-tables.ts'
+import { type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import type { Descriptor, ImageManifest } from '../oci/manifest.ts'
+import type { Descriptor, ImageManifest, Manifest } from '../oci/manifest.ts'
 import { DOCKER_CONFIG, OCI_CONFIG } from '../oci/media-types.ts'
 import { PLUGIN_BINARY, signatureOf } from '../oci/plugin-artifact.ts'
-import { isBinary } from '../plugin/analyze.ts'
 import { PluginError } from '../plugin/error.ts'
-import type { Examination } from '../plugin/examine.ts'
-import type { BlobHandle, BlobStore } from '../store/contract.ts'
+import type { LayerKind, LayerSearch, LookedAt } from './layer-search.ts'
 import type { Parts } from './parts.ts'
+import { MANIFEST_LIMITS, ManifestBudget } from './search-budgets.ts'
 
 /** A memflow binary in a manifest. */
-export interface FoundPlugin extends Examination {
-  /** Always the sha256, which is what memflow knows it by. */
-  readonly binary: Digest
-  readonly size: number
+export interface FoundPlugin extends LayerPlugin {
   readonly signature: string | undefined
-  /** The bytes, where they are not a blob under that digest yet: out of an archive, or pushed by another algorithm. */
-  readonly bytes: Buffer | undefined
+  /** The layer that its bytes are in when that is not the binary itself: an archive, or a blob of another algorithm. */
+  readonly archive: Digest | undefined
 }
 
-/** Archives are looked into up to these bounds; a larger one is stored like any blob and not searched. */
-const TAR_LIMITS = { total: 256 * 1024 * 1024, entries: 1000 }
+/** What is known about the plugins in a manifest. */
+export interface Recognized {
+  readonly found: readonly FoundPlugin[]
+  /** Layers that were searched now; see `LayerSearch.put`. */
+  readonly searched: readonly Digest[]
+  /** Layers that are still to be searched. */
+  readonly owed: readonly Digest[]
+  /** Why plugins may be in it that were not found. */
+  readonly unsearched?: string
+}
 
-/** As many bytes tell what a blob is. */
-const HEAD = 512
+/** Decides on layers that are not known yet. */
+export interface Control {
+  /** Refuses what says by its media type that it is a plugin, and is not. */
+  readonly strict: boolean
+  /** Why the layer is owed and not searched now. */
+  mayNot(kind: LayerKind): string | undefined
+  /** A layer was searched that has unpacked to so many bytes beyond its size. */
+  charge(bytes: number): void
+}
 
-/** Bytes that are hashed in a fraction of a millisecond. */
-const PART = 256 * 1024
+export const NOTHING: Recognized = { found: [], searched: [], owed: [] }
+
+/** Container images are not searched: their thousands of files are a system, not a plugin that somebody publishes. */
+export function isSearched(manifest: Manifest): manifest is ImageManifest {
+  return manifest.kind === 'image' && !isContainerConfig(manifest.config.mediaType)
+}
+
+export function isContainerConfig(type: string | undefined): boolean {
+  return type === OCI_CONFIG || type === DOCKER_CONFIG
+}
 
 /**
- * The plugins in an artifact: layers that are memflow binaries by their first bytes, and those in tar and tar+gzip layers.
- * Container images are not searched: their thousands of files are a system, not a plugin that somebody publishes.
- * Throws `PLUGIN_INVALID` where a layer says by its media type that it is one, and is not.
+ * The plugins in the layers of one manifest: layers that are memflow binaries by their first bytes, and those in tar
+ * and tar+gzip layers, in the order of the layers and as far as the manifest's budget reaches.
  */
-export async function findPlugins(parts: Parts, manifest: ImageManifest): Promise<FoundPlugin[]> {
-  const { mediaType } = manifest.config
-  if (mediaType === OCI_CONFIG || mediaType === DOCKER_CONFIG) return []
-  const found = new Map<Digest, FoundPlugin>()
-  const looked = new Set<string>()
-  for (const layer of manifest.layers) {
-    // The same content is looked at once, however often it is named; and again where it says that it is a plugin.
-    const content = `${layer.digest} ${layer.mediaType === PLUGIN_BINARY}`
-    if (looked.has(content)) continue
-    looked.add(content)
-    for await (const plugin of inLayer(parts, layer)) {
-      const signature = signatureOf(manifest, layer)
-      if (!found.has(plugin.binary)) found.set(plugin.binary, { ...plugin, signature })
+export class Recognition {
+  readonly #parts: Parts
+  readonly #layers: LayerSearch
+  readonly #manifest: ImageManifest
+  readonly #owner: string
+  readonly #control: Control
+  readonly #budget = new ManifestBudget()
+  readonly #found = new Map<Digest, FoundPlugin>()
+  readonly #searched: Digest[] = []
+  readonly #owed: Digest[] = []
+  #unsearched: string | undefined
+
+  constructor(parts: Parts, layers: LayerSearch, manifest: ImageManifest, owner: string, control: Control) {
+    this.#parts = parts
+    this.#layers = layers
+    this.#manifest = manifest
+    this.#owner = owner
+    this.#control = control
+  }
+
+  /**
+   * Throws `TOOMANYREQUESTS`, and as `mayNot` does. Strict, it throws `PLUGIN_INVALID` and `PLUGIN_TOO_LARGE` when a
+   * layer says by its media type that it is a plugin, and is not. What was searched is remembered all the same.
+   */
+  async run(): Promise<Recognized> {
+    const looked = new Set<string>()
+    try {
+      for (const layer of this.#manifest.layers) {
+        // The same content is looked at once, however often it is named; and again when it says that it is a plugin.
+        const content = `${layer.digest} ${layer.mediaType === PLUGIN_BINARY}`
+        if (looked.has(content) || !isDigest(layer.digest)) continue
+        looked.add(content)
+        if (this.#budget.isSpent) this.#unsearched ??= BUDGET_SPENT
+        if (this.#budget.isSpent) break
+        await this.#look(layer, layer.digest)
+      }
+    } catch (error) {
+      await this.#layers.remember(this.#searched)
+      throw error
+    }
+    return {
+      found: [...this.#found.values()],
+      searched: this.#searched,
+      owed: this.#owed,
+      ...(this.#unsearched && { unsearched: this.#unsearched }),
     }
   }
-  return [...found.values()]
-}
 
-/** Whether plugins can be in the blob, by its first bytes. */
-export async function mayHoldPlugins(store: BlobStore, digest: Digest): Promise<boolean> {
-  const head = await read(store, digest, HEAD)
-  return head !== undefined && (isBinary(head) || isTar(head) || isGzip(head))
-}
-
-type Unsigned = Omit<FoundPlugin, 'signature'>
-
-async function* inLayer(parts: Parts, layer: Descriptor): AsyncIterable<Unsigned> {
-  if (!isDigest(layer.digest)) return
-  const head = await read(parts.store, layer.digest, HEAD)
-  if (!head) return
-  const claimed = layer.mediaType === PLUGIN_BINARY
-  if (claimed || isBinary(head)) {
-    const plugin = await examine(parts, layer.digest, claimed)
-    if (plugin) yield plugin
-  } else if (isTar(head) || isGzip(head)) {
-    const handle = await parts.store.open(layer.digest)
-    if (handle) yield* inTar(parts, handle, isGzip(head))
+  async #look(layer: Descriptor, digest: Digest): Promise<void> {
+    const claimed = this.#control.strict && layer.mediaType === PLUGIN_BINARY
+    if (claimed) await this.#checkSize(digest)
+    let verdict = await this.#layers.known(digest)
+    if (!verdict) {
+      const looked = await this.#layers.look(digest)
+      if (claimed && looked?.kind !== 'binary') return this.#refuse(digest, await this.#refusalOf(digest))
+      if (!looked) return void this.#budget.take({ bytes: 0, entries: 1 })
+      const reason = this.#control.mayNot(looked.kind)
+      if (reason) {
+        this.#unsearched ??= reason
+        this.#owed.push(digest)
+        return
+      }
+      verdict = await this.#search(digest, looked, claimed)
+      if (!verdict) return
+    }
+    if (claimed) this.#refuse(digest, verdict.refusal)
+    if (!this.#budget.take(verdict)) {
+      this.#unsearched ??= BUDGET_SPENT
+      return
+    }
+    if (verdict.past) this.#unsearched ??= `${digest}: ${verdict.past}`
+    for (const plugin of verdict.plugins)
+      if (!this.#found.has(plugin.binary))
+        this.#found.set(plugin.binary, foundPlugin(plugin, this.#manifest, layer, digest))
   }
-}
 
-async function examine(parts: Parts, layer: Digest, claimed: boolean): Promise<Unsigned | undefined> {
-  const { analyzer, policy, store } = parts
-  const size = (await store.stat(layer))?.size ?? 0
-  if (size > policy.maxPluginSize) {
-    if (claimed) throw new RegistryError('PLUGIN_TOO_LARGE', { detail: { limit: policy.maxPluginSize } })
-    return undefined
+  async #search(digest: Digest, looked: LookedAt, claimed: boolean): Promise<VerdictRow | undefined> {
+    try {
+      const verdict = await this.#layers.search(digest, looked, this.#owner)
+      this.#searched.push(digest)
+      this.#control.charge(this.#layers.amplificationOf(looked, verdict))
+      return verdict
+    } catch (error) {
+      if (!(error instanceof PluginError)) throw error
+      if (claimed) this.#refuse(digest, error.reason)
+      this.#unsearched ??= `${digest}: ${error.reason}`
+      return undefined
+    }
   }
-  const bytes = (await read(store, layer, size)) ?? Buffer.alloc(0)
-  try {
-    const examination = await analyzer.examine(bytes)
-    const binary = algorithmOf(layer) === 'sha256' ? layer : await sha256(bytes)
-    return { binary, size: bytes.length, ...examination, bytes: binary === layer ? undefined : bytes }
-  } catch (error) {
-    if (!(error instanceof PluginError)) throw error
-    // Any library may be pushed; only what calls itself a plugin has to be one.
-    if (!claimed) return undefined
+
+  async #refusalOf(digest: Digest): Promise<string | undefined> {
+    const here = await this.#parts.store.stat(digest)
+    return here && this.#layers.refusalOf(digest, this.#owner)
+  }
+
+  /** Only what calls itself a plugin has to be one. */
+  #refuse(digest: Digest, reason: string | undefined): void {
+    if (reason === undefined) return
     throw new RegistryError('PLUGIN_INVALID', {
-      message: `the layer is not a memflow plugin: ${error.reason}`,
-      detail: { digest: layer },
-      cause: error,
+      message: `the layer is not a memflow plugin: ${reason}`,
+      detail: { digest },
     })
   }
+
+  async #checkSize(digest: Digest): Promise<void> {
+    const { policy, store } = this.#parts
+    const limit = policy.maxPluginSize
+    if (((await store.stat(digest))?.size ?? 0) > limit)
+      throw new RegistryError('PLUGIN_TOO_LARGE', { detail: { limit } })
+  }
 }
 
-async function* inTar(
-  { analyzer, policy }: Parts,
-  handle: BlobHandle,
-  gzip: boolean,
-): AsyncIterable<Unsigned> {
-  const limits = { ...TAR_LIMITS, file: policy.maxPluginSize }
-  try {
-    for await (const { bytes } of tarFiles(handle.read(), { gzip, wanted: isBinary, limits })) {
-      const examination = await analyzer.examine(bytes).catch(none)
-      if (examination) yield { binary: await sha256(bytes), size: bytes.length, ...examination, bytes }
+const BUDGET_SPENT =
+  'the layers of a manifest are searched for plugins up to ' +
+  `${MANIFEST_LIMITS.bytes} bytes, unpacked, and ${MANIFEST_LIMITS.entries} entries`
+
+/** The plugins in one layer of a manifest; none when the layers before it have spent the manifest's budget. */
+export async function pluginsInLayer(
+  layers: LayerSearch,
+  manifest: ImageManifest,
+  digest: Digest,
+  verdict: VerdictRow,
+): Promise<FoundPlugin[]> {
+  const budget = new ManifestBudget()
+  const counted = new Set<string>()
+  for (const layer of manifest.layers) {
+    if (counted.has(layer.digest) || !isDigest(layer.digest)) continue
+    counted.add(layer.digest)
+    if (layer.digest === digest) {
+      if (!budget.take(verdict)) return []
+      return verdict.plugins.map(plugin => foundPlugin(plugin, manifest, layer, digest))
     }
-  } catch (error) {
-    // What cannot be unpacked is no plugin, and a blob like any other.
-    if (!(error instanceof TarError)) throw error
+    // What is not here, or holds no plugins, is one entry.
+    budget.take((await layers.known(layer.digest)) ?? { bytes: 0, entries: 1 })
+    if (budget.isSpent) return []
   }
+  return []
 }
 
-function none(error: unknown): undefined {
-  if (!(error instanceof PluginError)) throw error
-}
-
-/** By and by: a hash of a large file at once would hold up every request. */
-async function sha256(bytes: Uint8Array): Promise<Digest> {
-  const hasher = new Hasher()
-  for (let at = 0; at < bytes.length; at += PART) {
-    hasher.update(bytes.subarray(at, at + PART))
-    await setImmediate()
-  }
-  return hasher.digest()
-}
-
-/** The first bytes of the blob, at most `max`. */
-async function read(store: BlobStore, digest: Digest, max: number): Promise<Buffer | undefined> {
-  const handle = await store.open(digest)
-  if (!handle) return undefined
-  const size = Math.min(handle.size, max)
-  if (size > 0) return await readShared(handle.read({ start: 0, end: size - 1 }), size)
-  await handle.close()
-  return Buffer.alloc(0)
-}
-
-/** POSIX ustar and GNU tar both have `ustar` at 257. */
-function isTar(head: Buffer): boolean {
-  return head.toString('latin1', 257, 262) === 'ustar'
-}
-
-/** RFC 1952, 2.3.1. */
-function isGzip(head: Buffer): boolean {
-  return head[0] === 0x1f && head[1] === 0x8b
+function foundPlugin(
+  plugin: LayerPlugin,
+  manifest: ImageManifest,
+  layer: Descriptor,
+  digest: Digest,
+): FoundPlugin {
+  const archive = plugin.binary === digest ? undefined : digest
+  return { ...plugin, signature: signatureOf(manifest, layer), archive }
 }

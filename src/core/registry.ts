@@ -1,5 +1,6 @@
 import { RegistryError } from '../oci/errors.ts'
 import type { Repository } from '../oci/name.ts'
+import { BackgroundSearch } from './background-search.ts'
 import { type BackupRow, backupRows } from './backup/backup-rows.ts'
 import { Blobs } from './blobs.ts'
 import { Discovery } from './discovery.ts'
@@ -28,6 +29,7 @@ export class Registry {
   readonly collector: Collector
   readonly eviction: Eviction
   readonly freshness: Freshness
+  readonly search: BackgroundSearch
   readonly mirrors: Mirrors
   /** What clients of the OCI API read. */
   readonly reads: Reads
@@ -45,17 +47,20 @@ export class Registry {
     this.#parts = parts
     this.blobs = new Blobs(parts)
     this.uploads = new Uploads(parts, this.blobs)
-    this.manifests = new Manifests(parts)
+    this.manifests = new Manifests(parts, () => this.search.wake())
     this.discovery = new Discovery(parts)
     this.plugins = new Plugins(parts, this.manifests)
     this.collector = new Collector(parts)
+    this.search = new BackgroundSearch(parts, this.manifests, report)
     this.#usage = new Usage(parts)
     const size = new MirrorSize(parts.policy.mirrorMaxSize)
     this.eviction = new Eviction(parts, this.manifests, this.collector, this.#usage, size)
     this.freshness = new Freshness(parts, this.#usage)
     this.mirrors = parts.mirrors
     const local = [this.blobs, this.manifests, this.discovery] as const
-    this.#pull = this.mirrors.configured ? new Pull(parts, ...local, this.#usage, size, report) : undefined
+    this.#pull = this.mirrors.configured
+      ? new Pull(parts, ...local, this.#usage, size, this.search, report)
+      : undefined
     this.here = { reads: new LocalReads(...local), pluginReads: new LocalPluginReads(this.plugins) }
     this.reads = this.#pull ?? this.here.reads
     const upstreams = this.mirrors.memflow.length > 0
@@ -99,6 +104,7 @@ export class Registry {
     this.#pull?.giveUp()
     this.#pulledPlugins?.giveUp()
     await this.mirrors.close()
+    await this.search.close()
     await Promise.all([this.#pull?.settled(), this.#pulledPlugins?.settled()])
     await this.#usage.write()
   }

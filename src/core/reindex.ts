@@ -1,5 +1,6 @@
 import { Batch } from '../index/batch.ts'
 import { type Index, put, type Reader } from '../index/contract.ts'
+import { VERDICTS } from '../index/search-tables.ts'
 import {
   COMPLETE,
   COMPOSED,
@@ -41,6 +42,8 @@ export interface ReindexOptions {
   readonly onLeftOut?: (leftOut: LeftOut) => void
   /** Whether nothing of the truth is lost as far as is known. Else what the new index does not need may not be garbage. */
   readonly complete?: boolean
+  /** Whether layers are searched again of which the truth says what is in them. */
+  readonly anew?: boolean
 }
 
 /** Rows that go into the new index in one write. */
@@ -54,7 +57,7 @@ export async function reindex(
   truth: Reader,
   target: Index,
   parts: Parts,
-  { before = truth, onLeftOut = () => {}, complete = true }: ReindexOptions = {},
+  { before = truth, onLeftOut = () => {}, complete = true, anew = false }: ReindexOptions = {},
 ): Promise<Reindexed> {
   const repositories = await eachIn(target, truth.scan(REPOSITORIES, []), async (batch, { key, row }) => {
     batch.put(REPOSITORIES, key, row)
@@ -67,6 +70,11 @@ export async function reindex(
     batch.put(LINKS, key, row)
     batch.put(HOLDERS, [key[1], key[0]], true)
   })
+  // What a journal has of the truth is without them.
+  if (!anew)
+    await eachIn(target, truth.scan(VERDICTS, []), async (batch, { key, row }) => {
+      batch.put(VERDICTS, key, row)
+    })
   let whole = complete
   const leaveOut = (leftOut: LeftOut) => {
     whole = false

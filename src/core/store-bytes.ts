@@ -7,11 +7,6 @@ export function storeBytes(store: BlobStore, bytes: Uint8Array, digest = digestO
   return storeStream(store, inParts(bytes), digest, bytes.length)
 }
 
-/** Makes bytes out of an archive a durable blob, unless there is one. Inside of `keepingBytes`. */
-export async function storeUnpacked(store: BlobStore, digest: Digest, bytes: Uint8Array): Promise<void> {
-  if (!(await store.stat(digest))) await storeBytes(store, bytes, digest)
-}
-
 /** Makes a stream of at most `max` bytes a durable blob. Throws `DIGEST_INVALID`, and as the stream does; nothing stays then. */
 export async function storeStream(
   store: BlobStore,

@@ -36,6 +36,7 @@ export class WorkerDocuments implements Documents {
       idleMs: 30_000,
       limits,
       waiting,
+      waitingOfGroup: waiting,
       entry: workerEntry('documents/worker'),
       tooCostly: reason =>
         new RegistryError('MANIFEST_TOO_LARGE', {
@@ -73,6 +74,8 @@ export class WorkerDocuments implements Documents {
 
   async #parsed({ bytes, as }: Task, group: string | undefined): Promise<Record<string, unknown>> {
     const task: Task = { bytes: shared(bytes), as }
-    return await joined(parsedIn((await this.#pool.run(task, bytes.length, group)) as Answer))
+    return await joined(
+      parsedIn((await this.#pool.run(bytes.length, group, thread => thread.ask(task))) as Answer),
+    )
   }
 }

@@ -1,34 +1,37 @@
+import { Turns } from './turns.ts'
 import { type ThreadOptions, WorkerThread } from './worker-thread.ts'
 
 export interface PoolOptions extends ThreadOptions {
   readonly threads: number
-  /** Milliseconds without a task after which the threads end, because each keeps the memory that it once needed. */
+  /** Milliseconds without a job after which the threads end, because each keeps the memory that it once needed. */
   readonly idleMs: number
-  /** Bytes of the tasks that may wait for a thread. One task may always wait. */
+  /** Bytes of the jobs that may wait for a thread. */
   readonly waiting: number
-  /** The error for a task that finds too much waiting. */
+  /** Bytes of the jobs that one group may have waiting. */
+  readonly waitingOfGroup: number
+  /** The error for a job that finds too much waiting. */
   readonly busy: () => Error
 }
 
 interface Job {
-  readonly task: unknown
+  /** Bytes. */
   readonly size: number
-  readonly resolve: (answer: unknown) => void
+  /** Resolves when the thread is free again; rejects, as the caller's promise does, when the work failed. */
+  readonly work: (thread: WorkerThread) => Promise<void>
   readonly reject: (error: unknown) => void
 }
 
 /**
- * Runs tasks in worker threads, so that the event loop does not wait for them. The threads start with the first task;
- * one that dies or exceeds its limits is replaced. Groups of tasks take turns: a group with many tasks does not hold
- * up the others. Tasks without a group come first.
+ * Runs jobs in worker threads, so that the event loop does not wait for them. The threads start with the first job;
+ * one that dies or exceeds its limits is replaced. Groups of jobs take turns: a group with many jobs does not hold up
+ * the others. Jobs without a group come first.
  */
 export class WorkerPool {
   readonly #options: PoolOptions
   readonly #threads = new Set<WorkerThread>()
   readonly #idle: WorkerThread[] = []
   readonly #first: Job[] = []
-  /** The next task is of the first group, which then becomes the last one. */
-  readonly #queues = new Map<string, Job[]>()
+  readonly #queue = new Turns<Job>()
   #waiting = 0
   #lanes = 0
   #idleTimer: NodeJS.Timeout | undefined
@@ -39,20 +42,18 @@ export class WorkerPool {
   }
 
   /**
-   * The answer of a thread to the task, which counts as `size` bytes while it waits.
-   * Throws `tooCostly` if the task exceeds the limits; `busy` if too much is waiting, but not without a group.
+   * Runs the work on a thread, which is its alone meanwhile; the job counts as `size` bytes while it waits.
+   * Throws as the work does, and `busy` if too much is waiting, but not without a group.
    */
-  run(task: unknown, size: number, group: string | undefined): Promise<unknown> {
+  run<T>(size: number, group: string | undefined, work: (thread: WorkerThread) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closed())
-    const { busy, threads, waiting } = this.#options
-    const isFull = this.#queues.size > 0 && this.#waiting + size > waiting
-    if (group !== undefined && isFull) return Promise.reject(busy())
+    if (group !== undefined && this.#isBusyFor(group, size)) return Promise.reject(this.#options.busy())
     return new Promise((resolve, reject) => {
-      const queue = group === undefined ? this.#first : (this.#queues.get(group) ?? [])
-      queue.push({ task, size, resolve, reject })
-      if (group !== undefined) this.#queues.set(group, queue)
+      const job: Job = { size, reject, work: async thread => resolve(await work(thread)) }
+      if (group === undefined) this.#first.push(job)
+      else this.#queue.add(group, job)
       this.#waiting += size
-      if (this.#lanes < threads) void this.#lane()
+      if (this.#lanes < this.#options.threads) void this.#lane()
     })
   }
 
@@ -62,6 +63,14 @@ export class WorkerPool {
     clearTimeout(this.#idleTimer)
     for (let job = this.#next(); job; job = this.#next()) job.reject(closed())
     await Promise.all([...this.#threads].map(thread => thread.end(closed())))
+  }
+
+  /** A group that has nothing in the queue finds a place in it, whatever others have queued. */
+  #isBusyFor(group: string, size: number): boolean {
+    const { waiting, waitingOfGroup } = this.#options
+    const own = this.#queue.waiting(group).reduce((sum, job) => sum + job.size, 0)
+    if (own === 0) return this.#waiting > 2 * waiting
+    return own + size > waitingOfGroup || this.#waiting + size > waiting
   }
 
   /** Works on the queue until it is empty. There are as many of these as threads at work. */
@@ -76,30 +85,20 @@ export class WorkerPool {
   #endIdle(): void {
     for (const thread of this.#idle.splice(0)) {
       this.#threads.delete(thread)
-      void thread.end(new Error('the thread had no task'))
+      void thread.end(new Error('the thread had no job'))
     }
   }
 
   #next(): Job | undefined {
-    const job = this.#first.shift() ?? this.#nextOfGroups()
+    const job = this.#first.shift() ?? this.#queue.next()
     this.#waiting -= job?.size ?? 0
     return job
   }
 
-  #nextOfGroups(): Job | undefined {
-    const [first] = this.#queues
-    if (!first) return undefined
-    const [group, queue] = first
-    this.#queues.delete(group)
-    const job = queue.shift()
-    if (queue.length > 0) this.#queues.set(group, queue)
-    return job
-  }
-
-  async #work({ task, resolve, reject }: Job): Promise<void> {
+  async #work({ work, reject }: Job): Promise<void> {
     try {
       const thread = this.#thread()
-      resolve(await thread.ask(task).finally(() => this.#idle.push(thread)))
+      await work(thread).finally(() => this.#idle.push(thread))
     } catch (error) {
       reject(error)
     }

@@ -13,12 +13,11 @@ import { DOCUMENTS_HERE } from '../../../src/oci/documents.ts'
 import { RegistryError } from '../../../src/oci/errors.ts'
 import { type Manifest, parseManifest } from '../../../src/oci/manifest.ts'
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts'
-import { examine } from '../../../src/plugin/examine.ts'
 import { Verifier } from '../../../src/signature/verifier.ts'
 import type { Upload } from '../../../src/store/contract.ts'
 import { ForwardClock } from '../../support/clock.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
-import { once, openBlob, repo } from '../../support/registry.ts'
+import { IN_PROCESS, once, openBlob, repo } from '../../support/registry.ts'
 import { tmpDir } from '../../support/tmp.ts'
 
 const GRACE = 3_600_000
@@ -101,7 +100,7 @@ describe('core/garbage/collector beside all else', () => {
       index,
       clock,
       documents: DOCUMENTS_HERE,
-      analyzer: { examine: async file => examine(file) },
+      analyzer: IN_PROCESS,
       verifier: new Verifier([]),
       policy: {
         maxPluginSize: 1000,

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
-import { BlobFill } from '../../../src/core/mirror/blob-fill.ts'
+import { BlobFill, type Hold } from '../../../src/core/mirror/blob-fill.ts'
 import { type FillOptions, GivenUp } from '../../../src/core/mirror/fill.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
 import { RemoteError } from '../../../src/remote/error.ts'
@@ -76,9 +76,10 @@ describe('core/mirror/fill', () => {
     registry = await open({ ownStore: true })
   })
 
+  const hold: Hold = (...blob) => registry.blobs.keep(...blob)
   const begin = (digest: Digest, { source }: Pick<Hand, 'source'>, more: Partial<FillOptions> = {}) => {
     const options = { source, finish: 1024, reserve: () => () => {}, ...more }
-    return new BlobFill(registry.parts, registry.blobs, digest, repo('a'), options)
+    return new BlobFill(registry.parts, hold, digest, repo('a'), options)
   }
 
   it('gives what has come to all who read along, and the last byte when the whole was verified', async () => {

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { MAX_MANIFEST_BYTES } from '../../../src/oci/manifest.ts'
@@ -36,6 +37,17 @@ describe('http/oci/manifests', () => {
   const distinct = (name: string) => imageManifest([layer], { annotations: { name } })
 
   describe('PUT and GET', () => {
+    it('an archive that is not searched to its end is stored, and a Warning says why', async () => {
+      const bomb = gzipSync(Buffer.alloc(8 * 1024 * 1024), { level: 9 })
+      const archive = await pushBlob(registry(), 'a', bomb)
+      const answer = await put('unsearched', imageManifest([archive]))
+      expect(answer.status, answer.text).to.equal(201)
+      expect(answer.headers.warning).to.match(
+        /^299 - "the manifest is stored, but plugins in it may not be listed: sha256:\w{64}: the archive unpacks to more than 4194304 bytes"$/,
+      )
+      expect((await put('searched', imageManifest([layer]))).headers).not.to.have.property('warning')
+    })
+
     it('by tag -> 201 with Location and digest and no body; the bytes come back as they were', async () => {
       const document = imageManifest([layer], { annotations: { b: '2', a: '1' } }).toString()
       const body = Buffer.from(JSON.stringify(JSON.parse(document), undefined, 3))

@@ -1,4 +1,5 @@
-import type { Reader } from '../../index/contract.ts'
+import { del, type Reader } from '../../index/contract.ts'
+import { VERDICTS } from '../../index/search-tables.ts'
 import { CLAIMS, HOLDERS } from '../../index/tables.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { withoutKeepers } from '../changes.ts'
@@ -17,10 +18,11 @@ export async function removeBytes(
   { index, store }: Pick<Parts, 'index' | 'store'>,
   digest: Digest,
 ): Promise<boolean> {
-  const removed = await withoutKeepers(
-    index,
-    digest,
-    async () => (await isFree(index, digest)) && store.remove(digest),
-  )
+  const removed = await withoutKeepers(index, digest, async () => {
+    if (!(await isFree(index, digest))) return false
+    // Before the bytes, so that no row is left of a blob that is gone.
+    if (await index.get(VERDICTS, digest)) await index.apply([del(VERDICTS, [digest])])
+    return store.remove(digest)
+  })
   return removed === true
 }

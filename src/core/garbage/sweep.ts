@@ -1,7 +1,9 @@
 import { Batch } from '../../index/batch.ts'
-import type { Reader } from '../../index/contract.ts'
+import { del, type Reader } from '../../index/contract.ts'
+import { VERDICTS } from '../../index/search-tables.ts'
 import { MANIFESTS, type Noted, REPOSITORIES } from '../../index/tables.ts'
 import { Spells } from '../../lib/spells.ts'
+import type { Digest } from '../../oci/digest.ts'
 import type { Repository } from '../../oci/name.ts'
 import { changeRepositories } from '../changes.ts'
 import { pages, pagesByRepository } from '../pages.ts'
@@ -73,6 +75,7 @@ export class Sweep {
     await this.#repositories()
     await this.#rows(UNUSED_LINKS)
     await this.#blobs()
+    if (!this.#options.dryRun) await this.#verdicts()
     return this.#swept
   }
 
@@ -148,6 +151,19 @@ export class Sweep {
       const free = old && (await isFree(index, digest, this.#lost.get(digest)))
       if (free && (this.#options.dryRun || (await removeBytes(this.#parts, digest))))
         await this.#tell({ kind: 'blob', digest, size })
+      await this.#spells.breathe()
+    }
+  }
+
+  /** What is known about layers whose bytes have gone in another way, such as damage, that nobody has healed. */
+  async #verdicts(): Promise<void> {
+    const { index, store } = this.#parts
+    for await (const page of pages(index, VERDICTS, [])) {
+      for (const { key } of page) {
+        const layer = key[0] as Digest
+        if ((await isFree(index, layer)) && !(await store.stat(layer)))
+          await index.apply([del(VERDICTS, [layer])])
+      }
       await this.#spells.breathe()
     }
   }

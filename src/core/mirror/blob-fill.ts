@@ -1,9 +1,11 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Repository } from '../../oci/name.ts'
-import type { Blobs } from '../blobs.ts'
 import { keepingBytes } from '../changes.ts'
 import type { Parts } from '../parts.ts'
 import { Fill, type FillOptions } from './fill.ts'
+
+/** Lets the repository hold a blob of that size, which is durable. Inside of `keepingBytes`. */
+export type Hold = (repository: Repository, digest: Digest, size: number) => Promise<void>
 
 /** A transfer that ends as a blob of repositories. */
 export class BlobFill extends Fill {
@@ -12,7 +14,7 @@ export class BlobFill extends Fill {
 
   constructor(
     { index, store }: Parts,
-    blobs: Blobs,
+    hold: Hold,
     digest: Digest,
     first: Repository,
     options: Omit<FillOptions, 'keep'>,
@@ -25,7 +27,7 @@ export class BlobFill extends Fill {
         release()
         await keepingBytes(index, [digest], async () => {
           const { size } = await upload.commit(digest)
-          for (const repository of repositories) await blobs.keep(repository, digest, size)
+          for (const repository of repositories) await hold(repository, digest, size)
         })
       },
     })

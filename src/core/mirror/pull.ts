@@ -2,6 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { Descriptor } from '../../oci/manifest.ts'
 import type { Repository } from '../../oci/name.ts'
+import type { BackgroundSearch } from '../background-search.ts'
 import type { Blobs } from '../blobs.ts'
 import type { Discovery, ListPage } from '../discovery.ts'
 import type { Manifests, Reference, StoredManifest } from '../manifests.ts'
@@ -28,12 +29,10 @@ export class Pull implements Reads {
   readonly #manifests: PulledManifests
   readonly #blobs: PulledBlobs
   readonly #lists: PulledLists
-  readonly #stored: Manifests
   readonly #usage: Usage
   readonly #size: MirrorSize
   readonly #report: (error: unknown) => void
-  /** Work on what has come, one thing after another. */
-  #background: Promise<void> = Promise.resolve()
+  readonly #search: BackgroundSearch
 
   /** `report` hears of what fails when nobody waits for it. */
   constructor(
@@ -43,15 +42,17 @@ export class Pull implements Reads {
     discovery: Discovery,
     usage: Usage,
     size: MirrorSize,
+    search: BackgroundSearch,
     report: (error: unknown) => void,
   ) {
-    this.#stored = manifests
+    this.#search = search
     this.#usage = usage
     this.#size = size
     this.#report = report
     this.#manifests = new PulledManifests(parts, manifests, size)
     const here = new LocalReads(blobs, manifests, discovery)
-    this.#blobs = new PulledBlobs(parts, blobs, here, size, fill => this.#follow(fill))
+    const hold = search.hold.bind(search)
+    this.#blobs = new PulledBlobs(parts, hold, here, size, fill => this.#follow(fill))
     this.#lists = new PulledLists(parts, discovery)
   }
 
@@ -98,7 +99,7 @@ export class Pull implements Reads {
   /** When the transfers and renewals under way have ended, with what follows from them. */
   async settled(): Promise<void> {
     await Promise.all([this.#blobs.fills.settled(), this.#manifests.settled()])
-    await this.#background
+    await this.#search.settled()
   }
 
   /** Gives up the transfers that have no readers. */
@@ -106,19 +107,16 @@ export class Pull implements Reads {
     this.#blobs.fills.giveUp()
   }
 
-  /** Plugins in a layer are recognized when it is here, which is after the manifests that name it. */
-  #follow({ done, digest, repositories, size }: BlobFill): void {
-    const recognize = async () => {
-      for (const repository of repositories) await this.#stored.recognize(repository, digest)
-    }
+  #follow({ done, digest, size }: BlobFill): void {
     const failed = (error: unknown) => {
       const expected = error instanceof GivenUp || error instanceof NoRoom
       if (!expected && !(error instanceof RegistryError && error.status === 404)) this.#report(error)
     }
-    done.then(async () => {
-      this.#usage.note(digest)
-      this.#size.add(await size)
-      this.#background = this.#background.then(recognize).catch(failed)
-    }, failed)
+    done
+      .then(async () => {
+        this.#usage.note(digest)
+        this.#size.add(await size)
+      })
+      .catch(failed)
   }
 }

@@ -1,11 +1,10 @@
 import type { Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { Repository } from '../../oci/name.ts'
-import type { Blobs } from '../blobs.ts'
 import { keepingBytes } from '../changes.ts'
 import type { Parts } from '../parts.ts'
 import type { Caller, LocalReads, ServedBlob } from '../reads.ts'
-import { BlobFill } from './blob-fill.ts'
+import { BlobFill, type Hold } from './blob-fill.ts'
 import { NoRoom } from './fill.ts'
 import { Fills } from './fills.ts'
 import type { MirrorSize } from './mirror-size.ts'
@@ -19,7 +18,7 @@ import { orUnknown } from './upstream-fault.ts'
 /** Blobs of mirrored repositories: those that are here, and those that come from an upstream when they are asked for. */
 export class PulledBlobs {
   readonly #parts: Parts
-  readonly #blobs: Blobs
+  readonly #hold: Hold
   readonly #here: LocalReads
   readonly #size: MirrorSize
   readonly #onFill: (fill: BlobFill) => void
@@ -28,13 +27,13 @@ export class PulledBlobs {
 
   constructor(
     parts: Parts,
-    blobs: Blobs,
+    hold: Hold,
     here: LocalReads,
     size: MirrorSize,
     onFill: (fill: BlobFill) => void,
   ) {
     this.#parts = parts
-    this.#blobs = blobs
+    this.#hold = hold
     this.#here = here
     this.#size = size
     this.#onFill = onFill
@@ -106,7 +105,7 @@ export class PulledBlobs {
     source: Source,
     named: number | undefined,
   ): BlobFill {
-    const fill: BlobFill = new BlobFill(this.#parts, this.#blobs, digest, repository, {
+    const fill: BlobFill = new BlobFill(this.#parts, this.#hold, digest, repository, {
       source,
       named,
       finish: this.#parts.policy.mirrorFinish,
@@ -163,7 +162,7 @@ export class PulledBlobs {
     const { index, store } = this.#parts
     return keepingBytes(index, [digest], async () => {
       const stored = await store.stat(digest)
-      if (stored) await this.#blobs.keep(repository, digest, stored.size)
+      if (stored) await this.#hold(repository, digest, stored.size)
       return stored !== undefined
     })
   }

@@ -1,3 +1,4 @@
+import type { Batch } from '../../index/batch.ts'
 import { MANIFESTS, TAGS, type TagRow } from '../../index/tables.ts'
 import { SingleFlight } from '../../lib/single-flight.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
@@ -127,10 +128,11 @@ export class PulledManifests {
     const pushed = { digest, bytes, manifest: await documents.manifest(bytes, mediaType, repository) }
     await store.admit()
     const now = clock.now()
-    await this.#manifests.keep(repository, pushed, now, async batch => {
+    const mark = async (batch: Batch) => {
       await markMirrored(batch, mirrors, repository)
       if (tag) await setTag(batch, repository, tag, { digest, checked: now.toString() })
-    })
+    }
+    await this.#manifests.keep(repository, pushed, now, mark, 'later')
     this.#size.add(bytes.length)
     return { digest, mediaType, bytes }
   }

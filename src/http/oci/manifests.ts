@@ -12,7 +12,7 @@ import { parametersOf } from '../parameters.ts'
 import { standsOn } from '../ready-answers.ts'
 import { etags, hasAlready, IMMUTABLE } from '../send-content.ts'
 import { sendEmpty } from '../send-empty.ts'
-import { warnOfAge } from '../stale.ts'
+import { warn, warnOfAge } from '../stale.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** distribution-spec end-3, end-7, end-9. */
@@ -44,11 +44,19 @@ export function manifestHandlers({ manifests, reads, here, freshness }: Registry
         const body = await readBody(ctx, MAX_MANIFEST_BYTES, tooLarge)
         const options = { tags, ...conditionsOf(ctx) }
         const type = ctx.req.headers['content-type']
-        const { digest, subject } = await manifests.put(repository, reference, body, type, options)
+        const { digest, subject, unsearched } = await manifests.put(
+          repository,
+          reference,
+          body,
+          type,
+          options,
+        )
         sendEmpty(ctx, 201)
         ctx.set('Location', `/v2/${repository}/manifests/${digest}`)
         ctx.set('Docker-Content-Digest', digest)
         if (subject) ctx.set('OCI-Subject', subject)
+        if (unsearched)
+          warn(ctx, `the manifest is stored, but plugins in it may not be listed: ${unsearched}`)
         if (tags.length > 0) ctx.set('OCI-Tag', tags.join(', '))
       },
       DELETE: async (ctx, repository, last) => {
