@@ -359,7 +359,7 @@ describe('core: the search for plugins', () => {
 })
 
 describe('core/search-budgets', () => {
-  it('a repository has its budget again after a minute, and when the clock was put back', () => {
+  it('a repository has its budget again after a minute', () => {
     const clock = new ForwardClock()
     const budgets = new RepositoryBudgets(clock)
     budgets.charge('a', 511 * MIB)
@@ -367,9 +367,6 @@ describe('core/search-budgets', () => {
     budgets.charge('a', MIB)
     expect(budgets.wait('a')).to.be.within(59_000, 60_000)
     expect(budgets.wait('b')).to.equal(0)
-    clock.pass(-1000)
-    expect(budgets.wait('a')).to.equal(0)
-    budgets.charge('a', 600 * MIB)
     clock.pass(59_000)
     expect(budgets.wait('a')).to.be.within(1, 1000)
     clock.pass(1001)

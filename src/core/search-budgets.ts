@@ -72,8 +72,7 @@ export class RepositoryBudgets {
   #minuteOf(repository: string): { readonly since: bigint; bytes: number } {
     const now = this.#clock.now()
     const minute = this.#used.get(repository)
-    // A clock that was put back begins a new minute too.
-    if (minute && now >= minute.since && now < minute.since + MINUTE_NS) return minute
+    if (minute && now < minute.since + MINUTE_NS) return minute
     this.#used.delete(repository)
     return { since: now, bytes: 0 }
   }

@@ -106,9 +106,10 @@ export class Journal {
       await file.truncate(this.#size).catch(() => {})
       throw storageError(error)
     }
+    const bytes = end - this.#size
     this.#size = end
     this.#last = number
-    return { number, bytes: line.length }
+    return { number, bytes }
   }
 
   /** Hands out all lines of the newest segment again. Throws if a LevelDB that has come to `reached` lacks others. */
