@@ -5,11 +5,15 @@ import { type Answer, examinationIn } from './answer.ts'
 
 /** What one file may cost, and a thread's start. */
 export interface Limits {
-  /** Milliseconds from the moment that the thread has the file. */
+  /**
+   * Milliseconds from the moment that the thread has the file. They must have passed on the clock and on the processor,
+   * so a machine that is busy with other processes refuses nothing. The processor time is that of the whole process,
+   * because Node.js 20 does not report that of one thread.
+   */
   readonly time: number
   /** MiB of objects on the thread's heap. The file is not among them. */
   readonly memory: number
-  /** Milliseconds until the thread is ready for its first file. */
+  /** Milliseconds, counted the same way, until the thread is ready for its first file. */
   readonly start: number
 }
 
@@ -18,6 +22,12 @@ export interface Limits {
  * the whole process now and then (nodejs/node#47224).
  */
 const YOUNG = 8
+
+/** Milliseconds of wall time after which a thread is given up that waits and uses no processor. */
+const STUCK_MS = 120_000
+
+/** Milliseconds between two looks at the processor time, at least. */
+const LOOK_EVERY_MS = 20
 
 interface Waiting {
   resolve(answer: Answer | undefined): void
@@ -28,12 +38,15 @@ interface Waiting {
 export class Thread {
   readonly #worker: Worker
   readonly #limits: Limits
+  readonly #stuckMs: number
   readonly #ready: Promise<Answer | undefined>
   #waiting: Waiting | undefined
   #ended: Error | undefined
 
-  constructor(entry: URL, limits: Limits) {
+  /** `stuckMs`: milliseconds of wall time for a thread that waits and uses no processor. */
+  constructor(entry: URL, limits: Limits, stuckMs = STUCK_MS) {
     this.#limits = limits
+    this.#stuckMs = stuckMs
     this.#worker = new Worker(entry, {
       name: 'analyzer',
       resourceLimits: { maxOldGenerationSizeMb: limits.memory, maxYoungGenerationSizeMb: YOUNG },
@@ -70,11 +83,20 @@ export class Thread {
     await this.#worker.terminate()
   }
 
-  /** The next message. Without one in time the thread is stopped, and `late` says why. */
+  /** The next message. If none comes within `time`, the thread is stopped, and `late` says why. */
   async #message(time: number, late: () => Error): Promise<Answer | undefined> {
     if (this.#ended) throw this.#ended
-    // A message may have come while this thread was busy itself: it is taken before the thread is given up.
-    const timer = setTimeout(() => setImmediate(() => this.#waiting === waiting && this.end(late())), time)
+    const begun = { processor: process.cpuUsage(), wall: performance.now() }
+    const look = () => {
+      const left = Math.min(
+        time - processorMsSince(begun.processor),
+        this.#stuckMs - (performance.now() - begun.wall),
+      )
+      if (left > 0) timer = setTimeout(look, Math.max(left, LOOK_EVERY_MS))
+      // A message may have come while this thread was busy itself: it is taken before the thread is given up.
+      else setImmediate(() => this.#waiting === waiting && this.end(late()))
+    }
+    let timer = setTimeout(look, Math.min(time, this.#stuckMs))
     let waiting: Waiting | undefined
     this.#worker.ref()
     try {
@@ -93,6 +115,11 @@ export class Thread {
     if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') return error
     return tooComplex(`examining it takes more than ${this.#limits.memory} MiB of memory`)
   }
+}
+
+function processorMsSince(begun: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(begun)
+  return (user + system) / 1000
 }
 
 function tooComplex(reason: string): PluginError {

@@ -50,8 +50,6 @@ export class Upstream {
   readonly #authorization: Authorization
   readonly #circuit: Circuit
   readonly #slots: Slots
-  /** Milliseconds for the head of an answer, and once more for a document behind it. */
-  readonly #budget: number
 
   constructor(
     settings: UpstreamSettings,
@@ -62,12 +60,16 @@ export class Upstream {
     this.#http = new Http(settings, resolve)
     this.#authorization = new Authorization(settings, this.#http, now)
     this.#circuit = new Circuit(settings.name, now)
-    this.#budget = settings.connectTimeout + settings.idleTimeout
     this.#slots = new Slots(MOST_REQUESTS, this.#budget)
   }
 
   get name(): string {
     return this.#settings.name
+  }
+
+  /** Milliseconds for the head of an answer, and once more for a document after it. Read for each request. */
+  get #budget(): number {
+    return this.#settings.connectTimeout + this.#settings.idleTimeout
   }
 
   /** The answer to a HEAD, of use for its headers. Throws `RemoteError`, as all others do. */

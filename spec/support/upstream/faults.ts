@@ -40,6 +40,21 @@ export function late(time: number): Fault {
   }
 }
 
+/** The sound answer, when it is released. */
+export function held(): { readonly fault: Fault; release(): void } {
+  let release = () => {}
+  const released = new Promise<void>(resolve => {
+    release = resolve
+  })
+  return {
+    fault: async exchange => {
+      await released
+      send(exchange, exchange.answer)
+    },
+    release: () => release(),
+  }
+}
+
 /** The sound answer at so many bytes a second, in pieces, each `every` milliseconds. */
 export function trickle(rate: number, every = 20): Fault {
   return async ({ response, answer: { status, headers, body } }) => {
