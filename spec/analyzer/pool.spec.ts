@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type PoolOptions, WorkerAnalyzer } from '../../src/analyzer/pool.ts'
-import { Thread } from '../../src/analyzer/thread.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
 import { PluginError } from '../../src/plugin/error.ts'
 import { examine } from '../../src/plugin/examine.ts'
@@ -112,15 +111,6 @@ describe('analyzer/pool', () => {
     const analyzer = pool({ entry: ODD_THREAD, limits: { ...LIMITS, time: 100 } })
     await analyzer.examine(fileFor('answer'))
     expect(await failure(analyzer.examine(fileFor('slow')))).to.include({ reason: 'slow' })
-  })
-
-  it('gives a thread up that waits for ever and uses no processor', async () => {
-    const waiting = 'setInterval(() => {}, 1_000_000)'
-    const thread = new Thread(threadOf(waiting), LIMITS, 100)
-    expect(((await failure(thread.examine(fileFor('answer')))) as Error).message).to.equal(
-      "the analyzer's thread did not start within 20000 ms",
-    )
-    expect(thread.alive).to.equal(false)
   })
 
   it('replaces a thread that fills its memory, and refuses the file', async () => {

@@ -1,3 +1,4 @@
+import type { MirrorRules } from '../../src/core/mirror/mirrors.ts'
 import { loadMirrors, type MirrorSettings } from '../../src/mirror-settings.ts'
 import type { FaultyUpstream } from './faulty-upstream.ts'
 import { type PluginFile, plugin } from './plugins.ts'
@@ -8,11 +9,11 @@ import { PATIENT } from './upstream/asking.ts'
 export function memflowMirrorOf(
   url: string,
   publicKeyFile: string,
-  more: Partial<MirrorSettings> = {},
-): MirrorSettings {
+  more: Partial<MirrorSettings & MirrorRules> = {},
+): MirrorSettings & MirrorRules {
   const [settings] = loadMirrors({ MEMFLOW_UPSTREAM: url, MEMFLOW_UPSTREAM_PUBLIC_KEY_FILE: publicKeyFile })
   if (!settings) throw new Error('one setting, one mirror')
-  return { ...settings, name: 'up', ...PATIENT, ...more }
+  return { ...settings, name: 'up', ...PATIENT, patience: 100_000, ...more }
 }
 
 /** Puts a plugin's binary there, signed by somebody; answers its digest in hex. */

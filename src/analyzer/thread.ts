@@ -1,19 +1,16 @@
 import { Worker } from 'node:worker_threads'
+import { WorkLimit } from '../lib/work-limit.ts'
 import { PluginError } from '../plugin/error.ts'
 import type { Examination } from '../plugin/examine.ts'
 import { type Answer, examinationIn } from './answer.ts'
 
 /** What one file may cost, and a thread's start. */
 export interface Limits {
-  /**
-   * Milliseconds from the moment that the thread has the file. They must have passed on the clock and on the processor,
-   * so a machine that is busy with other processes refuses nothing. The processor time is that of the whole process,
-   * because Node.js 20 does not report that of one thread.
-   */
+  /** Milliseconds from the moment that the thread has the file, on the clock and on the processor: see `WorkLimit`. */
   readonly time: number
   /** MiB of objects on the thread's heap. The file is not among them. */
   readonly memory: number
-  /** Milliseconds, counted the same way, until the thread is ready for its first file. */
+  /** Milliseconds until the thread is ready for its first file, counted the same way. */
   readonly start: number
 }
 
@@ -22,12 +19,6 @@ export interface Limits {
  * the whole process now and then (nodejs/node#47224).
  */
 const YOUNG = 8
-
-/** Milliseconds of wall time after which a thread is given up that waits and uses no processor. */
-const STUCK_MS = 120_000
-
-/** Milliseconds between two looks at the processor time, at least. */
-const LOOK_EVERY_MS = 20
 
 interface Waiting {
   resolve(answer: Answer | undefined): void
@@ -38,15 +29,12 @@ interface Waiting {
 export class Thread {
   readonly #worker: Worker
   readonly #limits: Limits
-  readonly #stuckMs: number
   readonly #ready: Promise<Answer | undefined>
   #waiting: Waiting | undefined
   #ended: Error | undefined
 
-  /** `stuckMs`: milliseconds of wall time for a thread that waits and uses no processor. */
-  constructor(entry: URL, limits: Limits, stuckMs = STUCK_MS) {
+  constructor(entry: URL, limits: Limits) {
     this.#limits = limits
-    this.#stuckMs = stuckMs
     this.#worker = new Worker(entry, {
       name: 'analyzer',
       resourceLimits: { maxOldGenerationSizeMb: limits.memory, maxYoungGenerationSizeMb: YOUNG },
@@ -83,20 +71,12 @@ export class Thread {
     await this.#worker.terminate()
   }
 
-  /** The next message. If none comes within `time`, the thread is stopped, and `late` says why. */
+  /** The next message. Without one in time the thread is stopped, and `late` says why. */
   async #message(time: number, late: () => Error): Promise<Answer | undefined> {
     if (this.#ended) throw this.#ended
-    const begun = { processor: process.cpuUsage(), wall: performance.now() }
-    const look = () => {
-      const left = Math.min(
-        time - processorMsSince(begun.processor),
-        this.#stuckMs - (performance.now() - begun.wall),
-      )
-      if (left > 0) timer = setTimeout(look, Math.max(left, LOOK_EVERY_MS))
-      // A message may have come while this thread was busy itself: it is taken before the thread is given up.
-      else setImmediate(() => this.#waiting === waiting && this.end(late()))
-    }
-    let timer = setTimeout(look, Math.min(time, this.#stuckMs))
+    // A message may have come while this thread was busy itself: it is taken before the thread is given up.
+    const giveUp = () => setImmediate(() => this.#waiting === waiting && this.end(late()))
+    const limit = new WorkLimit(time, giveUp)
     let waiting: Waiting | undefined
     this.#worker.ref()
     try {
@@ -104,7 +84,7 @@ export class Thread {
         waiting = this.#waiting = { resolve, reject }
       })
     } finally {
-      clearTimeout(timer)
+      limit.stop()
       this.#waiting = undefined
       // An idle thread keeps no process running.
       this.#worker.unref()
@@ -115,11 +95,6 @@ export class Thread {
     if (error.code !== 'ERR_WORKER_OUT_OF_MEMORY') return error
     return tooComplex(`examining it takes more than ${this.#limits.memory} MiB of memory`)
   }
-}
-
-function processorMsSince(begun: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(begun)
-  return (user + system) / 1000
 }
 
 function tooComplex(reason: string): PluginError {

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
-import { Mirrors } from '../../../src/core/mirror/mirrors.ts'
+import { type MirrorRules, Mirrors } from '../../../src/core/mirror/mirrors.ts'
 import type { PulledPlugins } from '../../../src/core/mirror/pulled-plugins.ts'
 import { reindex } from '../../../src/core/reindex.ts'
 import { UPSTREAM_LISTS } from '../../../src/index/upstream-tables.ts'
@@ -34,7 +34,7 @@ describe('core/mirror/pulled-plugins', () => {
   })
 
   /** A registry with plugins of the upstream. */
-  const mirror = (options: CoreOptions = {}, more: Partial<MirrorSettings> = {}) => {
+  const mirror = (options: CoreOptions = {}, more: Partial<MirrorSettings & MirrorRules> = {}) => {
     const rules = memflowMirrorOf(upstream.url, alice.pem, more)
     const mirrors = new Mirrors([], [{ rules, upstream: new HttpMemflowUpstream(rules) }])
     return open({ upstreamKeys: alice.pem, ownStore: true, mirrors, ...options })
@@ -153,7 +153,7 @@ describe('core/mirror/pulled-plugins', () => {
 
     it('of an upstream that is silent -> one waits for it, a little, and nobody after him', async () => {
       const clock = new ForwardClock()
-      const registry = await mirror({ clock })
+      const registry = await mirror({ clock }, { patience: 500 })
       putPlugin(upstream, LINUX, alice)
       await listed(registry)
       upstream.fail('any', blackhole)

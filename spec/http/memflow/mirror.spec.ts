@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { expect } from 'chai'
+import type { MirrorRules } from '../../../src/core/mirror/mirrors.ts'
 import type { MirrorSettings } from '../../../src/mirror-settings.ts'
 import { digestOf, hexOf } from '../../../src/oci/digest.ts'
 import { decode, encode, ORDER } from '../../../src/signature/der.ts'
@@ -45,7 +46,11 @@ describe('http/memflow: a mirror', () => {
   let settings: MirrorSettings
 
   /** A registry that mirrors what alice has signed there. */
-  async function mirrorOf(url: string, more: Partial<MirrorSettings> = {}, options: ServerOptions = {}) {
+  async function mirrorOf(
+    url: string,
+    more: Partial<MirrorSettings & MirrorRules> = {},
+    options: ServerOptions = {},
+  ) {
     settings = memflowMirrorOf(url, alice.pem, more)
     const mirrors = [settings]
     const mirror = await startRegistry({ ...options, policy: { mirrors, ...options.policy } })
@@ -469,7 +474,7 @@ describe('http/memflow: a mirror', () => {
     })
 
     it('a slow list -> nobody who has an answer waits for it, and it is used when it is there', async () => {
-      const mirror = await mirrorOf(upstream.url, { tagTtl: 0 })
+      const mirror = await mirrorOf(upstream.url, { tagTtl: 0, patience: 20 })
       const digest = putPlugin(upstream, LINUX, alice)
       await listed(mirror)
       const dll = putPlugin(upstream, 'memflow_coredump-0.2.0.x86_64.dll', alice, {

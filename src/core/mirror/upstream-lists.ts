@@ -5,11 +5,11 @@ import { SingleFlight } from '../../lib/single-flight.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { RemoteError } from '../../remote/error.ts'
 import type { Parts } from '../parts.ts'
-import type { MemflowMirror } from './mirrors.ts'
+import type { MemflowMirror, MirrorRules } from './mirrors.ts'
 import { namesChanges, variantsChanges } from './upstream-rows.ts'
 
-/** For so long an upstream is waited for where there is an answer without it, in milliseconds. */
-const PATIENCE = 500
+/** Milliseconds that a request waits for an upstream if there is an answer without it. */
+const PATIENCE_MS = 500
 
 /** Names that upstreams do not have are remembered up to so many: a few megabytes. */
 const MOST_UNKNOWN = 10_000
@@ -56,7 +56,7 @@ export class UpstreamLists {
     const age = row && Number(clock.now() - BigInt(row.checked)) / 1e6
     if (age !== undefined && age < rules.tagTtl) return { known: true }
     const renewal = this.#renewals.run(list, () => this.#renew(mirror, name, list))
-    const fault = await (row || (await answerable()) ? this.#soon(rules.name, renewal) : renewal)
+    const fault = await (row || (await answerable()) ? this.#soon(rules, renewal) : renewal)
     if (!fault) return { known: true }
     return { known: row !== undefined, fault, ...(age !== undefined && { age: Math.floor(age / 1000) }) }
   }
@@ -67,11 +67,14 @@ export class UpstreamLists {
   }
 
   /** What comes of the renewal, where it comes soon. */
-  async #soon(mirror: string, renewal: Promise<Error | undefined>): Promise<Error | undefined> {
+  async #soon(
+    { name: mirror, patience = PATIENCE_MS }: MirrorRules,
+    renewal: Promise<Error | undefined>,
+  ): Promise<Error | undefined> {
     const failed = this.#faults.get(mirror)
     if (failed) return failed
     const late = new RemoteError(mirror, 'timeout', `${mirror}: it has not answered yet`)
-    const fault = await Promise.race([renewal, sleep(PATIENCE, late, { ref: false })])
+    const fault = await Promise.race([renewal, sleep(patience, late, { ref: false })])
     if (fault === late) this.#faults.set(mirror, late)
     return fault
   }
