@@ -23,7 +23,8 @@ describe('http/linger', () => {
   /** A server that refuses everything, and gives clients so many milliseconds to notice. */
   async function refusing(patienceMs: number): Promise<string> {
     const server = createServer((req, res) => {
-      res.writeHead(401, { connection: 'close' })
+      res.statusCode = 401
+      res.setHeader('connection', 'close')
       void endWhileReceiving(req, res, 'refused', patienceMs)
     })
     servers.push(server.listen(0, '127.0.0.1'))
