@@ -9,6 +9,7 @@ import { ask, Wire } from './support/ask.ts'
 import { Command } from './support/command.ts'
 import { signer } from './support/signer.ts'
 import { tmpDir } from './support/tmp.ts'
+import { until } from './support/until.ts'
 
 const LOOPBACK = { MEMFLOW_ADDR: '127.0.0.1:0' }
 
@@ -104,16 +105,14 @@ describe('cli', () => {
       const wire = await Wire.open(url)
       const post = `POST /v2/a/blobs/uploads/?digest=${digestOf('hello')} HTTP/1.1`
       wire.head(post, 'Host: x', 'Authorization: Bearer given', 'Content-Length: 5').send('he')
-      await new Promise(resolve => setTimeout(resolve, 100))
+      await until(async () => (await readdir(join(folder, '.storage/uploads'))).length > 0)
       command.process.kill('SIGTERM')
       await idle.end()
       await refused(url)
       expect(command.process.exitCode).to.equal(null)
       wire.send('llo')
       expect(await wire.until(/\r\n\r\n/)).to.match(/^HTTP\/1.1 201 Created\r\n/)
-      const begun = Date.now()
       expect(await command.ended).to.include({ code: 0 })
-      expect(Date.now() - begun).to.be.below(5000)
 
       const again = await serve(env, folder)
       const path = `/v2/a/blobs/${digestOf('hello')}`

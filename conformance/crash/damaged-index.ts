@@ -29,8 +29,7 @@ describe(`a damaged index (SEED=${SEED})`, () => {
   let paths: string[]
   let right: Served
 
-  before(async function () {
-    this.timeout(120_000)
+  before(async () => {
     work = await mkdtemp(join(tmpdir(), 'damaged-index-'))
     const folder = join(work, 'stopped')
     await session(folder, async url => {
@@ -178,7 +177,7 @@ describe(`a damaged index (SEED=${SEED})`, () => {
         what,
       ).to.deep.equal([])
     }
-  }).timeout(ALL ? 1_200_000 : 120_000)
+  }).timeout(ALL ? 1_200_000 : 240_000)
 
   it('files of the journal damaged -> the same answers, at once or behind reindex; fsck mends the rest', async () => {
     for await (const { what, folder } of damages('journal')) {
@@ -195,7 +194,7 @@ describe(`a damaged index (SEED=${SEED})`, () => {
       expect(again.answers, what).to.deep.equal(right)
       expect(again.ran, what).to.deep.equal(['--from-journal'])
     }
-  }).timeout(ALL ? 1_200_000 : 120_000)
+  }).timeout(ALL ? 1_200_000 : 240_000)
 
   it('both damaged -> reindex --salvage says what is lost, and the rest is there', async () => {
     const folder = await copy('killed')

@@ -3,8 +3,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Tally } from './tally.ts'
 
-/** How long what nobody needs may last: two grace periods, the row's and the upload's, and the passes between. */
-const PATIENCE = 30_000
+/**
+ * Milliseconds, to end what never comes: what nobody needs lasts two grace periods, the row's and the upload's, and the
+ * passes between, which is some seconds on a quiet machine.
+ */
+const PATIENCE = 180_000
 
 /** Waits until the disk has the blobs that are needed and nothing else. */
 export async function checkLeft(storage: string, needed: ReadonlySet<string>, tally: Tally): Promise<void> {

@@ -7,13 +7,10 @@ export interface Answer {
   readonly bytes: Buffer
   /** Whether the body came to its end; a client takes one that was cut off for nothing. */
   readonly whole: boolean
-  /** From the request to the end of the body. */
-  readonly seconds: number
 }
 
 /** The answer, also where its body breaks off. */
 export async function ask(url: string, options: RequestInit = {}): Promise<Answer> {
-  const began = performance.now()
   const response = await fetch(url, options)
   const chunks: Uint8Array[] = []
   let whole = true
@@ -27,7 +24,6 @@ export async function ask(url: string, options: RequestInit = {}): Promise<Answe
     headers: response.headers,
     bytes: Buffer.concat(chunks),
     whole,
-    seconds: (performance.now() - began) / 1000,
   }
 }
 

@@ -8,14 +8,13 @@ interface ReaderOptions {
 
 /** A client that reads a blob as it comes, compares it with what it should be, and keeps nothing of it. */
 export class Reader {
-  /** Milliseconds until the first byte; rejects where none comes. */
-  readonly first: Promise<number>
-  /** Milliseconds until the last byte. Rejects where the answer is not that blob, or is cut off. */
-  readonly done: Promise<number>
+  /** The first byte; rejects where none comes. */
+  readonly first: Promise<void>
+  /** The last byte. Rejects where the answer is not that blob, or is cut off. */
+  readonly done: Promise<void>
   status = 0
   /** Bytes, all of them right. */
   received = 0
-  readonly #began = performance.now()
   readonly #request: ClientRequest
   #answer: IncomingMessage | undefined
 
@@ -40,18 +39,16 @@ export class Reader {
     this.#request.destroy()
   }
 
-  #begin(answer: IncomingMessage, paused: boolean): Promise<number> {
+  #begin(answer: IncomingMessage, paused: boolean): Promise<void> {
     this.#answer = answer
     this.status = answer.statusCode ?? 0
     return new Promise((resolve, reject) => {
-      answer
-        .once('data', () => resolve(this.#elapsed()))
-        .on('close', () => reject(new Error('it ended before')))
+      answer.once('data', () => resolve()).on('close', () => reject(new Error('it ended before')))
       if (paused) answer.pause()
     })
   }
 
-  #read(answer: IncomingMessage, expected: Buffer): Promise<number> {
+  #read(answer: IncomingMessage, expected: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
       answer.on('data', (chunk: Buffer) => {
         const wanted = expected.subarray(this.received, this.received + chunk.length)
@@ -59,13 +56,9 @@ export class Reader {
         if (!chunk.equals(wanted)) this.#request.destroy(new Error(`wrong bytes before ${this.received}`))
       })
       answer.on('error', reject).on('end', () => {
-        if (this.received === expected.length) resolve(this.#elapsed())
+        if (this.received === expected.length) resolve()
         else reject(new Error(`${this.received} bytes of ${expected.length}`))
       })
     })
-  }
-
-  #elapsed(): number {
-    return performance.now() - this.#began
   }
 }

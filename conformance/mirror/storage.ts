@@ -1,16 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../../spec/support/until.ts'
 import { digestOf } from '../../src/oci/digest.ts'
-
-const PATIENCE = 5000
 
 /** What lies in the storage that should not: staged files that stay, quarantined ones, blobs that are not what they are called. */
 export async function litterIn(storage: string): Promise<string[]> {
   const staged = () => readdir(join(storage, 'uploads'))
   // Who gives a transfer up need not wait until its file is gone.
-  for (const end = Date.now() + PATIENCE; Date.now() < end && (await staged()).length > 0; ) await sleep(50)
-  const litter = [...(await staged()), ...(await readdir(join(storage, 'quarantine')))]
+  await until(async () => (await staged()).length === 0)
+  const litter = [...(await readdir(join(storage, 'quarantine')))]
   for (const digest of await blobsIn(storage)) {
     if (digestOf(await readFile(blobFile(storage, digest))) !== digest) litter.push(digest)
   }

@@ -14,7 +14,8 @@ export interface RequestOptions {
   deadline?: number
 }
 
-const DEADLINE = 15_000
+/** Milliseconds, to end what hangs: the registry may be beside many busy processes. */
+const DEADLINE = 120_000
 
 /** A small raw client: one request, one answer, no redirects, no interpretation. Answers a 401's challenge once. */
 export class Client {

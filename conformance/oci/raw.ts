@@ -18,7 +18,10 @@ export function connect(url: URL): Promise<net.Socket> {
 /** What came back: an answer, or a connection closed without one. */
 export type Outcome = Answer | 'closed'
 
-/** Milliseconds that the registry has for an answer before the client ends its side, which may cut the answer off. */
+/**
+ * Milliseconds that the registry has for an answer before the client ends its side, which may cut the answer off. It is
+ * the answer to what was sent without its end, so a registry that waits for the end has to see it at some time.
+ */
 const PATIENCE = 200
 
 /** A piece of the request (a string is bytes, one a character), or the end of what the client sends. */
@@ -34,7 +37,7 @@ export async function exchange(
   url: URL,
   title: string,
   pieces: Iterable<Piece>,
-  deadline = 5000,
+  deadline = 120_000,
 ): Promise<Outcome> {
   const socket = await connect(url)
   // Errors of writing are no outcome: the registry may have answered and closed before it read everything.

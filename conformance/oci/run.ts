@@ -41,7 +41,7 @@ const { password, token, hostile, seed, only } = options
 const user = password === undefined ? undefined : options.user
 publishTarget({ url, user, password, token, hostile, seed }, process.env)
 
-const mocha = new Mocha({ timeout: 60_000, slow: 2_000, reporter: options.reporter, forbidOnly: true })
+const mocha = new Mocha({ timeout: 240_000, slow: 2_000, reporter: options.reporter, forbidOnly: true })
 if (only !== undefined) mocha.grep(new RegExp(only, 'i'))
 for (const file of readdirSync(import.meta.dirname)
   .filter(name => name.endsWith('.spec.ts'))

@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const STOP_MS = 10_000
+/** Milliseconds, more than the registry gives requests that are under way (15 s), and a busy machine. */
+const STOP_MS = 120_000
 
 /** How a server is started. */
 export interface Launch {
@@ -14,7 +15,7 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>
   /** Configuration, by the name of its file in the server's folder. */
   readonly files?: Readonly<Record<string, string>>
-  /** How long it may take until it answers, in milliseconds; a minute if not given. */
+  /** How long it may take until it answers, in milliseconds; two minutes if not given. */
   readonly startMs?: number
 }
 
@@ -59,7 +60,7 @@ export class Service {
   /** The same without the wait. */
   static async launch(folder: string, launcher: Launcher): Promise<Service> {
     const port = await freePort()
-    const { command, env, files = {}, startMs = 60_000 } = launcher(folder, port)
+    const { command, env, files = {}, startMs = 120_000 } = launcher(folder, port)
     await mkdir(folder, { recursive: true })
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
     const [program = '', ...args] = command

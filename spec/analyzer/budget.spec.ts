@@ -4,6 +4,7 @@ import { PluginError } from '../../src/plugin/error.ts'
 import { examine } from '../../src/plugin/examine.ts'
 import { COSTLY, SIZE } from '../support/hostile.ts'
 import { COSTLY_FACTS } from '../support/hostile-facts.ts'
+import { cheapestMs } from '../support/processor-time.ts'
 
 /**
  * Milliseconds of the processor, which other programs on this machine add little to. The budget is 100; the machine
@@ -31,7 +32,7 @@ describe('analyzer: the budget of 20 MiB', () => {
       const work = () => {
         here = refusalOf(() => examine(file))
       }
-      expect(costOf(work), 'milliseconds').to.be.below(BUDGET)
+      expect(cheapestMs(work, BUDGET), 'milliseconds').to.be.below(BUDGET)
       // In a thread that dies when it needs more.
       const kind = await analyzer.examine(file).then(
         () => undefined,
@@ -41,18 +42,6 @@ describe('analyzer: the budget of 20 MiB', () => {
     })
   }
 })
-
-/** In milliseconds of the processor; of three times where the first ones are beyond the budget, which may be chance. */
-function costOf(work: () => void): number {
-  let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < 3 && best >= BUDGET; i++) {
-    const start = process.cpuUsage()
-    work()
-    const { user, system } = process.cpuUsage(start)
-    best = Math.min(best, (user + system) / 1000)
-  }
-  return best
-}
 
 function refusalOf(work: () => unknown): string | undefined {
   try {

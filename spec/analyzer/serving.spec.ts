@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { expect } from 'chai'
 import { WorkerAnalyzer } from '../../src/analyzer/pool.ts'
 import { Access } from '../../src/http/access.ts'
@@ -95,20 +94,27 @@ describe('analyzer: a server', () => {
   describe('under costly files of 20 MiB', () => {
     const registry = serving({ policy: { maxPluginSize: SIZE } })
 
-    it('is idle most of the time that they take', async () => {
+    it('answers other requests all the time that they take', async () => {
       const make = COSTLY_FACTS['any: what is nearly the path of a crate, all over']
       const layer = await pushBlob(registry(), 'a', make?.() ?? '', PLUGIN_BINARY)
       const body = imageManifest([layer])
       await pushBlob(registry(), 'a', '{}')
       // The first one starts the thread.
       await putManifest(registry(), 'a', 'v1', body)
-      const before = performance.eventLoopUtilization()
-      for (let i = 0; i < 5; i++) {
-        const { status } = await putManifest(registry(), 'a', 'v1', body)
-        expect(status).to.be.oneOf([201, 400])
-      }
-      const { utilization } = performance.eventLoopUtilization(before)
-      expect(utilization).to.be.below(0.6)
+      const pushes = 5
+      let pushing = true
+      const pushed = (async () => {
+        for (let i = 0; i < pushes; i++) {
+          const { status } = await putManifest(registry(), 'a', 'v1', body)
+          expect(status).to.be.oneOf([201, 400])
+        }
+      })().finally(() => {
+        pushing = false
+      })
+      let served = 0
+      for (; pushing; served++) expect((await registry().ask('GET', '/health')).status).to.equal(200)
+      await pushed
+      expect(served).to.be.above(pushes * 4)
     })
   })
 })

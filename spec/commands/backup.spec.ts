@@ -15,9 +15,7 @@ const DONE =
   /^2 repositories, 2 manifests, 1 tag, 4 blobs \(\d\.\d KiB\), of them (\d) new \(.+\), in \d+\.\d s\n$/
 const RESTORED = /^2 repositories, 2 manifests, 1 tag, 4 blobs \(\d\.\d KiB\), in \d+\.\d s\n$/
 
-describe('commands/backup and restore', function () {
-  this.timeout(60_000)
-
+describe('commands/backup and restore', () => {
   const fresh = tmpDir()
   const freshStorage = storages()
   const binary = plugin('libmemflow_coredump-0.2.0.x86_64.so').bytes

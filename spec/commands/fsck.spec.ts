@@ -35,7 +35,7 @@ describe('commands/fsck', () => {
       stdout: '1 repository, 1 manifest, 2 blobs: all is right\n',
       stderr: '',
     })
-  }).timeout(60_000)
+  })
 
   it('of one that is not -> 1 and a line for each finding; --repair -> 0, and what is left none', async () => {
     const layer = digestOf('content')
@@ -63,7 +63,7 @@ describe('commands/fsck', () => {
     const registry: RunningRegistry = await startRegistry({ storage })
     expect((await registry.ask('GET', '/v2/app/manifests/v1')).status).to.equal(200)
     await registry.close()
-  }).timeout(60_000)
+  })
 
   it('--repair of what nobody can make anew -> 1, and what to do', async () => {
     const layer = digestOf('content')
@@ -75,7 +75,7 @@ describe('commands/fsck', () => {
       '',
     ])
     expect(code).to.equal(1)
-  }).timeout(60_000)
+  })
 
   it('while the registry serves, of no storage, of an index that cannot be opened -> 2 and one line', async () => {
     const registry = await startRegistry({ storage })
@@ -98,5 +98,5 @@ describe('commands/fsck', () => {
       stdout: '',
       stderr: `memflow-registry: MEMFLOW_STORAGE_ROOT: there is no ${missing}\n`,
     })
-  }).timeout(60_000)
+  })
 })

@@ -68,16 +68,14 @@ describe('commands/gc', () => {
     storage = await fresh()
   })
 
-  it('-> collects by itself where nothing is served', async function () {
-    this.timeout(60_000)
+  it('-> collects by itself where nothing is served', async () => {
     const registry = await startRegistry({ storage })
     await fill(registry)
     await registry.close()
     await story()
   })
 
-  it('-> has it collected where the storage is served', async function () {
-    this.timeout(60_000)
+  it('-> has it collected where the storage is served', async () => {
     const registry = await startRegistry({ storage, policy: { gcGrace: 1000 } })
     try {
       await fill(registry)
@@ -96,8 +94,7 @@ describe('commands/gc', () => {
     }
   })
 
-  it('where the index was lost -> 1, and what to run; behind that it collects', async function () {
-    this.timeout(60_000)
+  it('where the index was lost -> 1, and what to run; behind that it collects', async () => {
     const registry = await startRegistry({ storage })
     await fill(registry)
     await registry.close()

@@ -14,13 +14,12 @@ import { type RunningRegistry, startRegistry } from '../support/server.ts'
 import { signer } from '../support/signer.ts'
 import { storages } from '../support/storage.ts'
 import { tmpDir } from '../support/tmp.ts'
+import { until } from '../support/until.ts'
 import { cut, status, trickle } from '../support/upstream/faults.ts'
 
 const LINUX = 'libmemflow_coredump-0.2.0.x86_64.so'
 
-describe('commands/mirror sync', function () {
-  this.timeout(60_000)
-
+describe('commands/mirror sync', () => {
   const fresh = tmpDir()
   const freshStorage = storages()
   const start = upstreams()
@@ -35,7 +34,7 @@ describe('commands/mirror sync', function () {
     folder = await fresh()
     storage = await freshStorage()
     const mirrors = [
-      { name: 'up', kind: 'oci', url: upstream.url, prefix: 'up', idleTimeout: '2s' },
+      { name: 'up', kind: 'oci', url: upstream.url, prefix: 'up', idleTimeout: '100s' },
       { name: 'official', kind: 'memflow', url: upstream.url, publicKeyFile: alice.pem },
     ]
     await writeFile(join(folder, 'mirrors.json'), JSON.stringify({ mirrors }))
@@ -199,9 +198,10 @@ describe('commands/mirror sync', function () {
   it('stopped -> 130, and the next one goes on where it was', async () => {
     for (const tag of ['v1', 'v2', 'v3', 'v4', 'v5', 'v6'])
       putArtifact(upstream, 'team/app', tag, Buffer.alloc(200_000, tag))
-    upstream.fail('blob', trickle(400_000))
+    // Four seconds each: none of them is whole when the signal comes.
+    upstream.fail('blob', trickle(50_000))
     const first = command(['mirror', 'sync', 'up', 'team/app'])
-    while (upstream.count('blob', 'GET') < 6) await new Promise(resolve => setTimeout(resolve, 10))
+    await until(() => upstream.count('blob', 'GET') >= 6)
     const { code, stdout } = await first.stop('SIGINT')
     expect({ code }, stdout).to.deep.equal({ code: 130 })
     expect(stdout).to.match(/stopped; the same command goes on where it was\n$/)

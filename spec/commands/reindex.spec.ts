@@ -42,7 +42,7 @@ describe('commands/reindex', () => {
       'quarantine',
       'uploads',
     ])
-  }).timeout(60_000)
+  })
 
   it('--from-journal where that is damaged -> 2, and --salvage -> 1, what is lost, and what is there', async () => {
     await rm(join(storage, 'index'), { recursive: true })
@@ -78,7 +78,7 @@ describe('commands/reindex', () => {
     const again = await startRegistry({ storage })
     expect((await again.write('POST', '/ops/gc')).status).to.equal(200)
     await again.close()
-  }).timeout(60_000)
+  })
 
   it('--from-journal where there is none -> 2, and what can be done', async () => {
     for (const folder of ['index', 'journal']) await rm(join(storage, folder), { recursive: true })
@@ -86,5 +86,5 @@ describe('commands/reindex', () => {
     expect(code).to.equal(2)
     expect(stderr).to.match(/: index and journal are missing; restore a backup, or begin [^\n]+reindex\n$/)
     expect((await reindex()).code).to.equal(0)
-  }).timeout(60_000)
+  })
 })

@@ -11,6 +11,7 @@ import { pushBlob } from '../support/oci.ts'
 import { blobFile, flip, quarantined } from '../support/rot.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
 import { storages } from '../support/storage.ts'
+import { until } from '../support/until.ts'
 
 describe('commands/scrub', () => {
   const fresh = storages()
@@ -79,11 +80,10 @@ describe('commands/scrub', () => {
   })
 
   it('that is stopped -> 130; the next one goes on there, or begins anew', async () => {
-    // Two blobs a second: it is stopped among the first ones.
-    const command = scrub('--rate', '400KiB/s')
+    // A blob a second: it is stopped among the first ones.
+    const command = scrub('--rate', '200KiB/s')
     const cursor = join(root, 'scrub.json')
-    for (let i = 0; i < 1000 && !(await readdir(root)).includes('scrub.json'); i++)
-      await new Promise(resolve => setTimeout(resolve, 10))
+    await until(async () => (await readdir(root)).includes('scrub.json'))
     const { code, stdout } = await command.stop('SIGINT')
     expect(stdout).to.match(
       /^stopped at sha256 \d+ %, scrub again to go on: \d blobs, \d+\.\d KiB: all whole\n$/,

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { digestOf } from '../../src/oci/digest.ts'
+import { BLOCK } from '../../src/store/direct-writer.ts'
 import { type Answer, ask, Wire } from '../support/ask.ts'
 import { Command } from '../support/command.ts'
 import { tmpDir } from '../support/tmp.ts'
+import { until } from '../support/until.ts'
 
 describe('serve: stopping and starting again', () => {
   const fresh = tmpDir()
@@ -26,20 +28,47 @@ describe('serve: stopping and starting again', () => {
     return `${(await ask(url, 'POST', '/v2/a/blobs/uploads/', { headers })).headers.location}`
   }
 
+  const offset = (answer: Answer) => Number(/^0-(\d+)$/.exec(`${answer.headers.range}`)?.[1]) + 1
+
+  /** Bytes in the staged file of the session. The session itself reports none while a request writes to it. */
+  async function stagedSize(session: string): Promise<number> {
+    const uploads = join(folder, '.storage/uploads')
+    const names = await readdir(uploads)
+    const name = names.find(staged => staged.startsWith(session.split('/').at(-1) ?? '?'))
+    return name === undefined ? 0 : (await stat(join(uploads, name))).size
+  }
+
   /** A chunk of all bytes whose client has sent the first million. */
   async function half(url: string, session: string): Promise<Wire> {
     const wire = await Wire.open(url)
     const length = `Content-Length: ${bytes.length}`
     wire.head(`PATCH ${session} HTTP/1.1`, 'Host: x', 'Authorization: Bearer given', length)
-    return wire.send(bytes.subarray(0, 1_000_000))
+    wire.send(bytes.subarray(0, 1_000_000))
+    // The first block of them is in the file; the rest of them, which is less than one, when the client goes.
+    await until(async () => (await stagedSize(session)) >= BLOCK)
+    return wire
   }
 
-  const offset = (answer: Answer) => Number(/^0-(\d+)$/.exec(`${answer.headers.range}`)?.[1]) + 1
+  /** Waits until the server takes no connections. */
+  async function refused(url: string): Promise<void> {
+    await until(() =>
+      ask(url, 'GET', '/health').then(
+        () => false,
+        () => true,
+      ),
+    )
+  }
 
   async function goOn(url: string, session: string): Promise<void> {
-    const at = offset(await ask(url, 'GET', session, { headers }))
-    expect(at).to.be.within(100_000, 1_000_000)
-    const put = await ask(url, 'PUT', `${session}?digest=${digest}`, { headers, body: bytes.subarray(at) })
+    // 416 until the server has noticed that the client is gone, and has written what came of it.
+    const put = await until(async () => {
+      const at = offset(await ask(url, 'GET', session, { headers }))
+      expect(at).to.be.within(BLOCK, 1_000_000)
+      const range = { 'content-range': `${at}-${bytes.length - 1}` }
+      const question = { headers: { ...headers, ...range }, body: bytes.subarray(at) }
+      const answer = await ask(url, 'PUT', `${session}?digest=${digest}`, question)
+      return answer.status === 416 ? undefined : answer
+    })
     expect(put.status).to.equal(201)
     expect((await ask(url, 'GET', `/v2/a/blobs/${digest}`)).bytes.equals(bytes)).to.equal(true)
   }
@@ -60,10 +89,8 @@ describe('serve: stopping and starting again', () => {
     const [now, later] = [await begin(first.url), await begin(first.url)]
     for (const session of [now, later]) {
       const wire = await half(first.url, session)
-      await new Promise(resolve => setTimeout(resolve, 200))
       wire.cut()
     }
-    await new Promise(resolve => setTimeout(resolve, 100))
     await goOn(first.url, now)
     expect(await first.command.stop()).to.include({ code: 0 })
     await goOn((await start()).url, later)
@@ -73,9 +100,8 @@ describe('serve: stopping and starting again', () => {
     const first = await start()
     const session = await begin(first.url)
     const wire = await half(first.url, session)
-    await new Promise(resolve => setTimeout(resolve, 200))
     first.command.process.kill('SIGTERM')
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await refused(first.url)
     expect(first.command.process.exitCode).to.equal(null)
     wire.cut()
     expect(await first.command.ended).to.include({ code: 0 })
@@ -86,7 +112,6 @@ describe('serve: stopping and starting again', () => {
     const first = await start()
     const session = await begin(first.url)
     await half(first.url, session)
-    await new Promise(resolve => setTimeout(resolve, 300))
     await first.command.stop('SIGKILL')
     await goOn((await start()).url, session)
   })

@@ -3,17 +3,20 @@ import { expect } from 'chai'
 import { StatusLine } from '../../src/commands/status-line.ts'
 
 describe('commands/status-line', () => {
+  let now = 0
+
   function terminal(isTTY: boolean) {
     const written: string[] = []
     const stream = { isTTY, columns: 20, write: (text: string) => written.push(text) }
-    return { written, line: new StatusLine(stream as unknown as WriteStream) }
+    return { written, line: new StatusLine(stream as unknown as WriteStream, () => now) }
   }
 
-  it('is written over on a terminal, no wider than it, and not too often', async () => {
+  it('is written over on a terminal, no wider than it, and not too often', () => {
     const { written, line } = terminal(true)
     line.show(() => 'x'.repeat(50))
+    now += 99
     line.show(() => 'too early')
-    await new Promise(resolve => setTimeout(resolve, 110))
+    now += 1
     line.show(() => 'later')
     line.clear()
     expect(written).to.deep.equal([`\r\x1b[K${'x'.repeat(19)}`, '\r\x1b[Klater', '\r\x1b[K'])

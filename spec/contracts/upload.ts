@@ -5,6 +5,7 @@ import { digestOf } from '../../src/oci/digest.ts'
 import type { BlobStore, Upload } from '../../src/store/contract.ts'
 import { begin, body, content, MAX } from '../support/blobs.ts'
 import { refusal } from '../support/refusal.ts'
+import { until } from '../support/until.ts'
 import type { BlobStoreFixture } from './blob-store.ts'
 
 /** What the uploads of every blob store keep to; `current` gives the store of the test that runs. */
@@ -153,7 +154,7 @@ export function uploadContract(current: () => BlobStoreFixture): void {
       const told: number[] = []
       const paused = async function* () {
         yield Buffer.from('abc')
-        while (told.length === 0) await new Promise(resolve => setTimeout(resolve, 5))
+        await until(() => told.length > 0)
         yield Buffer.from('de')
       }
       await upload.append(paused(), { max: MAX, onStaged: size => told.push(size) })

@@ -156,7 +156,7 @@ describe('core: what is derived', () => {
       }),
       { numRuns: 15 },
     )
-  }).timeout(120_000)
+  })
 
   it('is the same when everything is pushed a second time', async () => {
     const registry = await open({ keys: alice.pem, clock })

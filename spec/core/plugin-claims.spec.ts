@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { Policy } from '../../src/core/parts.ts'
 import { Registry } from '../../src/core/registry.ts'
@@ -14,6 +13,7 @@ import { plugin } from '../support/plugins.ts'
 import { refusal } from '../support/refusal.ts'
 import { type CoreRegistry, MIB, registries, repo, type Wrapping } from '../support/registry.ts'
 import { signer } from '../support/signer.ts'
+import { until } from '../support/until.ts'
 
 const { bytes: FILE } = plugin('libmemflow_coredump-0.2.0.x86_64.so')
 const digest = digestOf(FILE)
@@ -174,12 +174,19 @@ describe('core/plugin-claims', () => {
     const inLine = async (signed: string) => {
       let push: Promise<unknown> = Promise.resolve()
       let attach: Promise<unknown> = Promise.resolve()
-      await registry.pushBlob('coredump', FILE)
-      await registry.index.exclusive(['repository coredump'], async () => {
+      for (const blob of [FILE, '{}']) await registry.pushBlob('coredump', blob)
+      const { index } = registry
+      const asked: string[] = []
+      const exclusive = index.exclusive.bind(index)
+      index.exclusive = (keys, work) => {
+        asked.push(`${keys}`)
+        return exclusive(keys, work)
+      }
+      await exclusive(['repository coredump'], async () => {
         push = registry.pushPlugin('coredump', 'v1', FILE)
-        await setTimeout(200)
+        await until(() => asked.includes('repository coredump'))
         attach = registry.pushSignature('coredump', subjectOf(), signed)
-        await setTimeout(200)
+        await until(() => asked.filter(keys => keys === 'plugins').length === 2)
       })
       return [await refusal(push), await refusal(attach)]
     }

@@ -309,8 +309,7 @@ describe('core/variants', () => {
         let counts: { entries: number }
         let expected: ReturnType<typeof naive>
 
-        before(async function () {
-          this.timeout(120_000)
+        before(async () => {
           const all = many(count)
           expected = naive(all)
           ;({ index, counts } = await open())

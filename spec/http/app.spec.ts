@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { Wire } from '../support/ask.ts'
 import { pushBlob } from '../support/oci.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
+import { until } from '../support/until.ts'
 
 describe('http/app', () => {
   describe('the log', () => {
@@ -18,8 +19,6 @@ describe('http/app', () => {
     })
 
     after(() => registry.close())
-
-    const pause = () => new Promise(resolve => setTimeout(resolve, 50))
 
     it('of requests that are answered, refused or not -> nothing', async () => {
       for (const path of ['/plugins', '/v2/', '/x', '/plugins/%ff', '/v2/a/tags/list', '/files/x']) {
@@ -41,13 +40,15 @@ describe('http/app', () => {
         const wire = (await Wire.open(registry.url)).pause()
         const length =
           body === '' ? [] : ['Content-Length: 1000', 'Content-Type: multipart/form-data; boundary=x']
-        wire.head(head, 'Host: x', 'Authorization: Bearer secret', ...length).send(body)
-        await pause()
+        wire.head(head, 'Host: x', 'Authorization: Bearer secret', ...length)
+        await wire.sent(body)
+        // What came before this request has been read when it is answered.
+        expect((await registry.ask('GET', '/health')).status).to.equal(200)
         wire.cut()
-        await pause()
+        await until(async () => (await registry.connections()) === 0)
+        await until(async () => (await registry.staged()).length === 0)
         expect(lines, head).to.deep.equal([])
       }
-      expect(await registry.staged()).to.deep.equal([])
     })
   })
 })

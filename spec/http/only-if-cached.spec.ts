@@ -3,6 +3,7 @@ import { digestOf } from '../../src/oci/digest.ts'
 import { mirrors, putArtifact } from '../support/mirror.ts'
 import { pushBlob } from '../support/oci.ts'
 import { serving } from '../support/server.ts'
+import { until } from '../support/until.ts'
 
 const ONLY = { headers: { 'cache-control': 'no-transform, only-if-cached' } }
 
@@ -23,8 +24,7 @@ describe('http: Cache-Control: only-if-cached', () => {
     )
     expect(upstream.requests).to.have.length(0)
     expect((await mirror.ask('GET', path)).text).to.equal('a layer')
-    while ((await mirror.ask('HEAD', path, ONLY)).status !== 200)
-      await new Promise(resolve => setTimeout(resolve, 5))
+    await until(async () => (await mirror.ask('HEAD', path, ONLY)).status === 200)
     expect((await mirror.ask('GET', path, ONLY)).text).to.equal('a layer')
     expect(upstream.requests).to.have.length(1)
   })

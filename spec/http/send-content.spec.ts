@@ -10,6 +10,7 @@ import type { BlobHandle } from '../../src/store/contract.ts'
 import { ask, Wire } from '../support/ask.ts'
 import { pushBlob } from '../support/oci.ts'
 import { listen, serving } from '../support/server.ts'
+import { until } from '../support/until.ts'
 
 describe('http/send-content', () => {
   describe('a blob that does not come as it should', () => {
@@ -72,15 +73,17 @@ describe('http/send-content', () => {
     })
 
     it('of a client that leaves -> is closed', async () => {
-      open = async () =>
-        handle(() => Readable.from(Array.from({ length: 64 }, () => Buffer.alloc(1_000_000))))
+      let opened = false
+      open = async () => {
+        opened = true
+        return handle(() => Readable.from(Array.from({ length: 64 }, () => Buffer.alloc(1_000_000))))
+      }
       const wire = (await Wire.open(server.url)).pause()
       wire.head('GET / HTTP/1.1', 'Host: x')
-      await new Promise(resolve => setTimeout(resolve, 50))
+      await until(() => opened)
       expect(closed).to.deep.equal([])
       wire.cut()
-      for (let i = 0; i < 200 && closed.length === 0; i++)
-        await new Promise(resolve => setTimeout(resolve, 5))
+      await until(() => closed.length > 0)
       expect(closed).to.deep.equal(['stream'])
     })
 

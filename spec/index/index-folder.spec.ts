@@ -173,7 +173,7 @@ describe('IndexFolder', () => {
       expect(ran, what).to.deep.equal(rows ? [] : ['journal'])
     })
     expect(refused).to.be.above(15)
-  }).timeout(120_000)
+  })
 
   it('with any file of the journal damaged -> is refused, or right; the index has it all', async () => {
     await each('journal', async (copy, what) => {
@@ -186,7 +186,7 @@ describe('IndexFolder', () => {
       await loseIndex(copy)
       expect(await recovered(copy), what).to.deep.equal({ rows: right, ran: ['journal'], lost: [] })
     })
-  }).timeout(120_000)
+  })
 
   it('with the journal lost -> is refused, and the journal made anew of the index', async () => {
     const copy = await copied(roots.killed ?? '')
@@ -219,7 +219,7 @@ describe('IndexFolder', () => {
       loseIndex,
     )
     expect(told).to.be.above(8)
-  }).timeout(120_000)
+  })
 
   /** The keys that were changed by what a report says is lacking. */
   function keysLost(report: string): string[] {

@@ -11,6 +11,7 @@ import {
   parseDigest,
 } from '../../src/oci/digest.ts'
 import { RegistryError } from '../../src/oci/errors.ts'
+import { cheapestMs } from '../support/processor-time.ts'
 
 const A = 'a'.repeat(64)
 /** FIPS 180-2, B.1 and C.1. */
@@ -59,9 +60,8 @@ describe('oci/digest', () => {
   })
 
   it('refuses a long text in no time', () => {
-    const begin = performance.now()
-    expect(isDigest(`sha256:${'a'.repeat(5_000_000)}`)).to.equal(false)
-    expect(performance.now() - begin).to.be.below(500)
+    const work = () => expect(isDigest(`sha256:${'a'.repeat(5_000_000)}`)).to.equal(false)
+    expect(cheapestMs(work, 500)).to.be.below(500)
   })
 
   it('knows the two algorithms by name, and nothing else', () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { RegistryError } from '../../src/oci/errors.ts'
 import { isTag, parseRepository, parseTag, repositoryOf, tagOf } from '../../src/oci/name.ts'
+import { cheapestMs } from '../support/processor-time.ts'
 
 /** The two expressions of distribution-spec, Pulling manifests, as they stand there. */
 const REPOSITORY = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/
@@ -85,9 +86,10 @@ describe('oci/name', () => {
       `a${'_'.repeat(200)}b`,
     ]) {
       it(`takes no time to refuse ${short(text)}`, () => {
-        const begin = performance.now()
-        for (let i = 0; i < 1000; i++) accepts(() => parseRepository(text))
-        expect(performance.now() - begin).to.be.below(1000)
+        const work = () => {
+          for (let i = 0; i < 1000; i++) accepts(() => parseRepository(text))
+        }
+        expect(cheapestMs(work, 1000)).to.be.below(1000)
       })
     }
   })

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { RegistryError } from '../../src/oci/errors.ts'
 import { parseChunkRange, parseRange } from '../../src/oci/range.ts'
+import { cheapestMs } from '../support/processor-time.ts'
 
 type Row = [header: string | undefined, size: number, expected: [number, number] | 'whole' | 416]
 
@@ -86,11 +87,12 @@ describe('oci/range', () => {
     })
 
     it('takes no time over a long header', () => {
-      const begin = performance.now()
-      parseRange(`bytes=${'0-1,'.repeat(100_000)}`, 10)
-      parseRange(`bytes=${'1'.repeat(400_000)}`, 10)
-      parseRange(`bytes=${' '.repeat(400_000)}1-`, 10)
-      expect(performance.now() - begin).to.be.below(500)
+      const work = () => {
+        parseRange(`bytes=${'0-1,'.repeat(100_000)}`, 10)
+        parseRange(`bytes=${'1'.repeat(400_000)}`, 10)
+        parseRange(`bytes=${' '.repeat(400_000)}1-`, 10)
+      }
+      expect(cheapestMs(work, 500)).to.be.below(500)
     })
   })
 

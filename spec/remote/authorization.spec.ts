@@ -4,10 +4,11 @@ import { HttpOciUpstream } from '../../src/remote/oci-upstream.ts'
 import type { UpstreamSettings } from '../../src/remote/settings.ts'
 import type { Surroundings } from '../../src/remote/upstream.ts'
 import { type FaultyUpstream, upstreams } from '../support/faulty-upstream.ts'
+import { until } from '../support/until.ts'
 import { BasicAccess, basicHeader, TokenAccess } from '../support/upstream/access.ts'
 import { remoteError, resolver, SHORT, settingsFor } from '../support/upstream/asking.ts'
 import { selfSigned } from '../support/upstream/certificate.ts'
-import { blackhole, body, late, redirect, status } from '../support/upstream/faults.ts'
+import { blackhole, body, held, redirect, status } from '../support/upstream/faults.ts'
 
 const A = 'library/a' as Repository
 const B = 'library/b' as Repository
@@ -92,9 +93,13 @@ describe('remote/authorization', () => {
 
     it('is fetched once by many that need it at the same time', async () => {
       const upstream = await start({ access: new TokenAccess() })
-      upstream.fail('token', late(50))
+      const { fault, release } = held()
+      upstream.fail('token', fault)
       const client = open(upstream)
-      await Promise.all(Array.from({ length: 20 }, () => client.tags(A, 1)))
+      const answers = Array.from({ length: 20 }, () => client.tags(A, 1))
+      await until(() => upstream.count('tags') === 20)
+      release()
+      await Promise.all(answers)
       expect(upstream.count('token')).to.equal(1)
     })
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { parseChallenges } from '../../src/remote/challenge.ts'
+import { cheapestMs } from '../support/processor-time.ts'
 
 const parsed = (header: string) =>
   parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)])
@@ -54,9 +55,8 @@ describe('remote/challenge', () => {
 
   it('takes no longer for what is malformed', () => {
     for (const part of ['a', ', ', 'a=', '"', '\\', 'a ', '=', 'a="\\']) {
-      const started = performance.now()
-      parseChallenges(`Bearer ${part.repeat(32 * 1024)}"`)
-      expect(performance.now() - started, part).to.be.below(1000)
+      const work = () => parseChallenges(`Bearer ${part.repeat(32 * 1024)}"`)
+      expect(cheapestMs(work, 1000), part).to.be.below(1000)
     }
   })
 })

@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
+import { until } from './until.ts'
 
 export interface Answer {
   readonly status: number
@@ -120,13 +121,17 @@ export class Wire {
     return this
   }
 
+  /** Sends bytes, and waits until the system has taken them. */
+  async sent(bytes: string | Uint8Array): Promise<void> {
+    await new Promise<void>(resolve => this.#socket.write(bytes, () => resolve()))
+  }
+
   /** Waits until what was received matches. */
-  async until(pattern: RegExp, timeout = 5000): Promise<string> {
-    const end = Date.now() + timeout
-    while (!pattern.test(this.received)) {
-      if (Date.now() > end) throw new Error(`waited for ${pattern}, received: ${this.received.slice(0, 500)}`)
-      await new Promise(resolve => setTimeout(resolve, 5))
-    }
+  async until(pattern: RegExp): Promise<string> {
+    await until(
+      () => pattern.test(this.received),
+      () => `${pattern}, received: ${this.received.slice(0, 500)}`,
+    )
     return this.received
   }
 

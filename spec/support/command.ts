@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { until } from './until.ts'
 
 /** As it was built, where SPEC_BUILT says so: a start takes a third of the time. */
 const PROGRAM = process.env.SPEC_BUILT
@@ -57,10 +58,7 @@ export class Command {
   /** The address that it prints when it serves. */
   async url(): Promise<string> {
     const printed = /serves (http:\S+) from/
-    for (let i = 0; i < 1500 && !printed.test(this.#stdout); i++) {
-      if (this.process.exitCode !== null) break
-      await new Promise(resolve => setTimeout(resolve, 10))
-    }
+    await until(() => printed.test(this.#stdout) || this.process.exitCode !== null || this.process.killed)
     const [, url] = printed.exec(this.#stdout) ?? []
     if (url) return url
     throw new Error(`it does not serve: ${this.#stdout}${this.#stderr}`)

@@ -1,17 +1,19 @@
+import type { MirrorRules } from '../../src/core/mirror/mirrors.ts'
 import { loadMirrors, type MirrorSettings } from '../../src/mirror-settings.ts'
 import type { FaultyUpstream } from './faulty-upstream.ts'
 import { type PluginFile, plugin } from './plugins.ts'
 import type { Signer } from './signer.ts'
+import { PATIENT } from './upstream/asking.ts'
 
-/** A mirror of the memflow registry there, whose plugins have that public key; what it waits for is short. */
+/** A mirror of the memflow registry there, whose plugins have that public key. */
 export function memflowMirrorOf(
   url: string,
   publicKeyFile: string,
-  more: Partial<MirrorSettings> = {},
-): MirrorSettings {
+  more: Partial<MirrorSettings & MirrorRules> = {},
+): MirrorSettings & MirrorRules {
   const [settings] = loadMirrors({ MEMFLOW_UPSTREAM: url, MEMFLOW_UPSTREAM_PUBLIC_KEY_FILE: publicKeyFile })
   if (!settings) throw new Error('one setting, one mirror')
-  return { ...settings, name: 'up', connectTimeout: 1000, idleTimeout: 1000, ...more }
+  return { ...settings, name: 'up', ...PATIENT, patience: 100_000, ...more }
 }
 
 /** Puts a plugin's binary there, signed by somebody; answers its digest in hex. */

@@ -4,17 +4,20 @@ import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { FaultyUpstream, type UpstreamOptions } from './faulty-upstream.ts'
 import { EMPTY, type Located } from './oci.ts'
 import { type RunningRegistry, type ServerOptions, startRegistry } from './server.ts'
+import { PATIENT } from './upstream/asking.ts'
 
-/** A mirror of everything the upstream has, under `up/`; what it waits for is short. */
+/** A mirror of everything the upstream has, under `up/`. */
 export function mirrorOf(url: string, more: Partial<MirrorSettings> = {}): MirrorSettings {
   const [settings] = loadMirrors({ MEMFLOW_MIRROR: url })
   if (!settings) throw new Error('one setting, one mirror')
-  return { ...settings, name: 'up', prefix: 'up', connectTimeout: 500, idleTimeout: 500, ...more }
+  return { ...settings, name: 'up', prefix: 'up', ...PATIENT, ...more }
 }
 
 export interface Mirroring {
   readonly upstream: FaultyUpstream
   readonly mirror: RunningRegistry
+  /** What the mirror runs with: see `hurry`. */
+  readonly settings: MirrorSettings
 }
 
 type MirrorOptions = Partial<MirrorSettings> & { server?: ServerOptions; upstream?: UpstreamOptions }
@@ -30,14 +33,13 @@ export function mirrors(): (options?: MirrorOptions) => Promise<Mirroring> {
     }
   })
 
-  return async ({ server = {}, upstream: options, ...settings } = {}) => {
+  return async ({ server = {}, upstream: options, ...more } = {}) => {
     const upstream = await FaultyUpstream.start(options)
-    const mirror = await startRegistry({
-      ...server,
-      policy: { ...server.policy, mirrors: [mirrorOf(upstream.url, settings)] },
-    })
-    running.push({ upstream, mirror })
-    return { upstream, mirror }
+    const settings = mirrorOf(upstream.url, more)
+    const mirror = await startRegistry({ ...server, policy: { ...server.policy, mirrors: [settings] } })
+    const mirroring = { upstream, mirror, settings }
+    running.push(mirroring)
+    return mirroring
   }
 }
 

@@ -13,18 +13,19 @@ export const ODD_THREAD = threadOf(`
     exit: () => process.exit(3),
     throw: () => { throw new TypeError('a bug') },
     slow: () => setTimeout(200, { refusal: { kind: 'not-found', reason: 'slow' } }),
+    mark: file => { file[0] = 1; return { refusal: { kind: 'not-found', reason: 'marked' } } },
   }
-  parentPort.on('message', async file => parentPort.postMessage(await Object.values(acts)[file.at(-1)]()))
+  parentPort.on('message', async file => parentPort.postMessage(await Object.values(acts)[file.at(-1)](file)))
   parentPort.postMessage(undefined)
 `)
 
-const ACTS = ['answer', 'hang', 'regex', 'fill', 'exit', 'throw', 'slow'] as const
+const ACTS = ['answer', 'hang', 'regex', 'fill', 'exit', 'throw', 'slow', 'mark'] as const
 
 export type Act = (typeof ACTS)[number]
 
-/** A file that makes the thread act so. It begins like an ELF file. */
+/** A file that makes the thread act so. It begins like an ELF file, and is in memory that the thread shares. */
 export function fileFor(act: Act, size = 5): Uint8Array {
-  const bytes = new Uint8Array(size).fill(ACTS.indexOf(act))
+  const bytes = new Uint8Array(new SharedArrayBuffer(size)).fill(ACTS.indexOf(act))
   bytes.set([0x7f, 0x45, 0x4c, 0x46])
   return bytes
 }

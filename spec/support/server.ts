@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type Koa from 'koa'
 import { type Config, loadConfig } from '../../src/config.ts'
 import { createHttpServer } from '../../src/http/server.ts'
@@ -36,6 +37,8 @@ export interface RunningRegistry {
   write(method: string, path: string, question?: Question): Promise<Answer>
   /** Names of what is staged, neither published nor given up. */
   staged(): Promise<string[]>
+  /** The number of open connections. */
+  connections(): Promise<number>
   /** Cuts all connections; a second time does nothing. */
   close(): Promise<void>
 }
@@ -83,6 +86,7 @@ export async function startRegistry({
     write: (method, path, { headers, body } = {}) =>
       ask(url, method, path, { headers: { authorization: `Bearer ${token}`, ...headers }, body }),
     staged: () => readdir(join(root, 'uploads')),
+    connections: () => promisify(server.server.getConnections.bind(server.server))(),
     close: () => {
       closed ??= end()
       return closed

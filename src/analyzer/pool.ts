@@ -32,8 +32,8 @@ const MIB = 2 ** 20
 const ARCHIVE_SIZE = MIB
 
 /**
- * The budget is 100 ms, and no known file takes half of that on a machine with nothing else to do. A thread is given
- * up when it takes twenty times the budget, for the machine may be busy, and what is given up would not come back.
+ * The budget is 100 ms of the processor, and no known file takes half of that. A thread is given up after twenty times
+ * the budget, because the machine may be slow, and other threads of this process count as well.
  */
 const LIMITS: Limits = { time: 2000, memory: 64, start: 30_000 }
 

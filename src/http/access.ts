@@ -32,14 +32,17 @@ export class Access {
   readonly #secret: string
   readonly #key: Uint8Array
   readonly #publicUrl: string | undefined
+  readonly #now: () => number
   /** By the hash of the header. A client sends its token with every request, and checking one takes longer than answering. */
   readonly #known = new Map<string, Known>()
 
-  constructor(secret: string, publicUrl?: string) {
+  /** `now`: a clock in milliseconds since 1970. */
+  constructor(secret: string, publicUrl?: string, now: () => number = Date.now) {
     this.#secret = secret
     // Derived, so that all processes on one secret accept each other's tokens.
     this.#key = createHash('sha256').update(`${SERVICE} token key\0${secret}`).digest()
     this.#publicUrl = publicUrl
+    this.#now = now
   }
 
   /** Throws `UNAUTHORIZED` with a challenge, unless the request may do this; without `needed` only the secret may. */
@@ -73,7 +76,7 @@ export class Access {
     checkScopes(scopes)
     const asked = parseScopes(scopes)
     const access = (await this.#rightOf(ctx)) === 'all' ? asked : readOnly(asked)
-    const now = Math.floor(Date.now() / 1000)
+    const now = Math.floor(this.#now() / 1000)
     const { SignJWT } = await jose()
     const token = await new SignJWT({ access })
       .setProtectedHeader({ alg: 'HS256' })
@@ -107,7 +110,7 @@ export class Access {
 
   #knownBy(key: string): Known | undefined {
     const known = this.#known.get(key)
-    return known && known.until > Date.now() ? known : undefined
+    return known && known.until > this.#now() ? known : undefined
   }
 
   async #check(scheme: string, credentials: string): Promise<Known | undefined> {
@@ -120,7 +123,8 @@ export class Access {
     if (this.#isSecret(credentials)) return all
     const { jwtVerify } = await jose()
     try {
-      const options = { issuer: SERVICE, audience: SERVICE, algorithms: ['HS256'] }
+      const currentDate = new Date(this.#now())
+      const options = { issuer: SERVICE, audience: SERVICE, algorithms: ['HS256'], currentDate }
       const { payload } = await jwtVerify<{ access: Grant[] }>(credentials, this.#key, options)
       return { right: payload.access, until: (payload.exp ?? 0) * 1000 }
     } catch {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** How long a client that still sends may take to notice its answer, in milliseconds. */
-const PATIENCE = 2000
+const PATIENCE_MS = 2000
 
 /**
  * Ends an answer to a client that is still sending. Closing at once would reset the connection,
@@ -12,6 +12,7 @@ export async function endWhileReceiving(
   req: IncomingMessage,
   res: ServerResponse,
   body: string,
+  patienceMs = PATIENCE_MS,
 ): Promise<void> {
   res.setHeader('Content-Length', Buffer.byteLength(body))
   res.flushHeaders()
@@ -19,7 +20,7 @@ export async function endWhileReceiving(
   const waitsForContinue = req.headers.expect !== undefined && req.readableFlowing === null
   if (!waitsForContinue) {
     req.resume()
-    const timeout = AbortSignal.timeout(PATIENCE)
+    const timeout = AbortSignal.timeout(patienceMs)
     await Promise.race([
       once(req, 'end', { signal: timeout }),
       once(res, 'close', { signal: timeout }),

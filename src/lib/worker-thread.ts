@@ -1,12 +1,13 @@
 import { Worker } from 'node:worker_threads'
+import { WorkLimit } from './work-limit.ts'
 
 /** What one task may cost, and a thread's start. */
 export interface Limits {
-  /** Milliseconds from the moment that the thread has the task. */
+  /** Milliseconds from the moment that the thread has the task, on the clock and on the processor: see `WorkLimit`. */
   readonly time: number
   /** MiB of objects on the thread's heap. Shared memory is not among them. */
   readonly memory: number
-  /** Milliseconds until the thread is ready for its first task. */
+  /** Milliseconds until the thread is ready for its first task, counted the same way. */
   readonly start: number
 }
 
@@ -82,7 +83,8 @@ export class WorkerThread {
   async #message(time: number, late: () => Error): Promise<unknown> {
     if (this.#ended) throw this.#ended
     // A message may have come while this thread was busy itself: it is taken before the thread is given up.
-    const timer = setTimeout(() => setImmediate(() => this.#waiting === waiting && this.end(late())), time)
+    const giveUp = () => setImmediate(() => this.#waiting === waiting && this.end(late()))
+    const limit = new WorkLimit(time, giveUp)
     let waiting: Waiting | undefined
     this.#worker.ref()
     try {
@@ -90,7 +92,7 @@ export class WorkerThread {
         waiting = this.#waiting = { resolve, reject }
       })
     } finally {
-      clearTimeout(timer)
+      limit.stop()
       this.#waiting = undefined
       // An idle thread keeps no process running.
       this.#worker.unref()

@@ -65,8 +65,6 @@ export class Upstream {
   readonly #slots: Slots
   readonly #transfers: Slots
   readonly #now: () => number
-  /** Milliseconds for the head of an answer, and once more for a document behind it. */
-  readonly #budget: number
 
   constructor(
     settings: UpstreamSettings,
@@ -83,7 +81,6 @@ export class Upstream {
     this.#backoff = new Backoff(settings.name, now)
     this.#authorization = new Authorization(settings, this.#http, this.#backoff, now)
     this.#circuit = new Circuit(settings.name, now)
-    this.#budget = settings.connectTimeout + settings.idleTimeout
     this.#slots = new Slots(MOST_REQUESTS, this.#budget)
     this.#transfers = new Slots(MAX_TRANSFERS, this.#budget)
     this.#now = now
@@ -91,6 +88,11 @@ export class Upstream {
 
   get name(): string {
     return this.#settings.name
+  }
+
+  /** Milliseconds for the head of an answer, and once more for a document after it. Read for each request. */
+  get #budget(): number {
+    return this.#settings.connectTimeout + this.#settings.idleTimeout
   }
 
   /** The answer to a HEAD, of use for its headers. Throws `RemoteError`, as all others do. */

@@ -11,14 +11,16 @@ export class FreeSpace {
   readonly #min: number
   /** When it was first seen that less is free. */
   #since: Date | undefined
+  readonly #now: () => number
   #looked = Number.NEGATIVE_INFINITY
   #free: Promise<number> = Promise.resolve(0)
 
-  /** `min` in bytes; 0: none. */
-  constructor(fs: Fs, folder: string, min: number) {
+  /** `min` in bytes; 0: none. `now`: a clock in milliseconds that is never put back. */
+  constructor(fs: Fs, folder: string, min: number, now: () => number = () => performance.now()) {
     this.#fs = fs
     this.#folder = folder
     this.#min = min
+    this.#now = now
   }
 
   /** Throws `STORAGE_FULL` where less is free. */
@@ -33,7 +35,7 @@ export class FreeSpace {
   }
 
   async #lacks(bytes: number): Promise<boolean> {
-    const now = performance.now()
+    const now = this.#now()
     if (now - this.#looked >= FRESH) {
       this.#looked = now
       this.#free = this.#look()

@@ -225,7 +225,7 @@ describe('core: restore', () => {
       for (let i = 0; i < 200; i++) one = await made.index([one, one, one])
       const registry = await open({ ownStore: true })
       expect(await made.list(one).into(registry, into)).to.deep.include({ manifests: 201, failed: [] })
-    }).timeout(20_000)
+    })
 
     it('what says that the registry composed it is not taken for a push', async () => {
       const registry = await open({ ownStore: true })

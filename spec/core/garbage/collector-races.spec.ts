@@ -119,8 +119,7 @@ describe('core/garbage/collector beside all else', () => {
     return ground
   }
 
-  it('never loses what a manifest references, and leaves nothing else, however steps mix', async function () {
-    this.timeout(120_000)
+  it('never loses what a manifest references, and leaves nothing else, however steps mix', async () => {
     const clients = fc.array(fc.array(step, { maxLength: 6 }), { maxLength: 4 })
     await fc.assert(
       fc.asyncProperty(delays, clients, (turns, all) =>
@@ -135,8 +134,7 @@ describe('core/garbage/collector beside all else', () => {
     )
   })
 
-  it('never leaves a link without bytes, when blobs are taken back as well', async function () {
-    this.timeout(120_000)
+  it('never leaves a link without bytes, when blobs are taken back as well', async () => {
     const clients = fc.array(fc.array(blobStep, { maxLength: 6 }), { minLength: 2, maxLength: 4 })
     await fc.assert(
       fc.asyncProperty(delays, clients, (turns, all) =>
@@ -150,8 +148,7 @@ describe('core/garbage/collector beside all else', () => {
     )
   })
 
-  it('never refuses a manifest whose blobs were pushed within the grace period', async function () {
-    this.timeout(120_000)
+  it('never refuses a manifest whose blobs were pushed within the grace period', async () => {
     const steps = fc.array(step, { maxLength: 6 })
     await fc.assert(
       fc.asyncProperty(delays, steps, steps, contents, name, (turns, before, meanwhile, list, repository) =>

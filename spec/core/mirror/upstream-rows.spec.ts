@@ -174,7 +174,7 @@ describe('core/mirror/upstream-rows', () => {
       }),
       { numRuns: 40 },
     )
-  }).timeout(60_000)
+  })
 
   it('cost as many reads as are asked for, however many there are', async () => {
     const variants = Array.from({ length: 2000 }, (_, i) => variant(`${i}`, BigInt(i + 1)))

@@ -5,6 +5,7 @@ import { cut, type Form, fieldPart, filePart, form, upload } from '../../support
 import { plugin } from '../../support/plugins.ts'
 import { type RunningRegistry, serving, startRegistry } from '../../support/server.ts'
 import { signer } from '../../support/signer.ts'
+import { until } from '../../support/until.ts'
 
 const AUTHORIZED = 'Authorization: Bearer secret'
 const BOUNDARY = 'Invalid `boundary` for `multipart/form-data` request'
@@ -47,9 +48,7 @@ describe('http/memflow/form', () => {
   }
 
   async function expectNothingLeft(running: RunningRegistry = registry()): Promise<void> {
-    const end = Date.now() + 3000
-    while ((await running.staged()).length > 0 && Date.now() < end) await new Promise(r => setTimeout(r, 10))
-    expect(await running.staged()).to.deep.equal([])
+    await until(async () => (await running.staged()).length === 0)
     expect((await running.ask('GET', path)).status).to.equal(404)
     expect((await running.ask('GET', '/plugins')).text).to.equal('{"plugins":[]}')
     expect((await running.ask('GET', '/v2/_catalog')).json).to.deep.equal({ repositories: [] })
@@ -171,8 +170,9 @@ describe('http/memflow/form', () => {
         const { body } = upload(bytes, signature)
         for (const length of [0, 50, 1000, body.length - 1]) {
           const wire = await announce(body.length, AUTHORIZED)
-          wire.send(body.subarray(0, length))
-          await new Promise(resolve => setTimeout(resolve, 50))
+          await wire.sent(body.subarray(0, length))
+          // The file's first bytes are in the first thousand.
+          if (length >= 1000) await until(async () => (await registry().staged()).length === 1)
           wire.cut()
           await expectNothingLeft()
         }

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { upstreams } from '../../support/faulty-upstream.ts'
 import { mirrorOf, putArtifact } from '../../support/mirror.ts'
 import { startRegistry } from '../../support/server.ts'
+import { until } from '../../support/until.ts'
 import { stalled } from '../../support/upstream/faults.ts'
 
 describe('http/oci: two mirrors', () => {
@@ -15,14 +16,14 @@ describe('http/oci: two mirrors', () => {
     const mirror = await startRegistry({
       policy: {
         mirrors: [
-          mirrorOf(slow.url, { name: 'slow', prefix: 'slow', idleTimeout: 60_000 }),
+          mirrorOf(slow.url, { name: 'slow', prefix: 'slow' }),
           mirrorOf(sound.url, { name: 'sound', prefix: 'sound' }),
         ],
       },
     })
     try {
       const held = mirror.ask('GET', `/v2/slow/app/blobs/${layer}`).catch((error: Error) => error)
-      while ((await mirror.staged()).length === 0) await new Promise(resolve => setTimeout(resolve, 5))
+      await until(async () => (await mirror.staged()).length > 0)
       const pulls = await Promise.all([1, 2].map(() => mirror.ask('GET', `/v2/sound/app/blobs/${layer}`)))
       for (const { text } of pulls) expect(text).to.equal('a layer')
       expect(sound.count('blob', 'GET')).to.equal(1)

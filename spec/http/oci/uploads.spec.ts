@@ -3,10 +3,14 @@ import { expect } from 'chai'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { type Answer, Wire } from '../../support/ask.ts'
 import { pushBlob } from '../../support/oci.ts'
+import { isOpen } from '../../support/open-files.ts'
 import { serving, startRegistry } from '../../support/server.ts'
+import { storages } from '../../support/storage.ts'
+import { until } from '../../support/until.ts'
 
 describe('http/oci/uploads', () => {
   const registry = serving()
+  const fresh = storages()
   const abc = digestOf('abc')
 
   function location(answer: Answer): string {
@@ -27,6 +31,12 @@ describe('http/oci/uploads', () => {
       body,
       headers: { ...(range && { 'content-range': range }) },
     })
+  }
+
+  /** Waits until the body of a request is being taken, and what was sent of it before is. */
+  async function receiving(at: string): Promise<void> {
+    await until(() => isOpen(at.split('/').at(-1) ?? '?'))
+    expect((await registry().ask('GET', '/health')).status).to.equal(200)
   }
 
   async function stored(digest: string, repository = 'a'): Promise<string> {
@@ -228,13 +238,15 @@ describe('http/oci/uploads', () => {
       wire
         .head(`PATCH ${at} HTTP/1.1`, 'Host: x', 'Authorization: Bearer secret', 'Content-Length: 1000')
         .send('ab')
-      await new Promise(resolve => setTimeout(resolve, 100))
+      await receiving(at)
       wire.cut()
-      let status = await registry().write('GET', at)
-      for (let i = 0; i < 100 && status.headers.range !== '0-1'; i++)
-        status = await registry().write('GET', at)
-      expect(status.headers.range).to.equal('0-1')
-      expectCreated(await put(at, abc, 'c', '2-2'), abc)
+      await until(async () => (await registry().write('GET', at)).headers.range === '0-1')
+      // 416 until the server has noticed that the connection is gone.
+      const answer = await until(async () => {
+        const tried = await put(at, abc, 'c', '2-2')
+        return tried.status === 416 ? undefined : tried
+      })
+      expectCreated(answer, abc)
     })
 
     it('two writers at once -> 202 for one, 416 for the other', async () => {
@@ -242,10 +254,10 @@ describe('http/oci/uploads', () => {
       const wire = await Wire.open(registry().url)
       wire
         .head(`PATCH ${at} HTTP/1.1`, 'Host: x', 'Authorization: Bearer secret', 'Content-Length: 3')
-        .send('a')
-      await new Promise(resolve => setTimeout(resolve, 50))
+        .send('ab')
+      await receiving(at)
       expect((await patch(at, 'abc')).status).to.equal(416)
-      wire.send('bc')
+      wire.send('c')
       await wire.until(/HTTP\/1.1 202/)
       wire.cut()
       expectCreated(await put(at, abc), abc)
@@ -307,15 +319,16 @@ describe('http/oci/uploads', () => {
   })
 
   it('a session that nobody goes on with -> 404 after its time, and its bytes are gone', async () => {
-    const hasty = await startRegistry({ policy: { uploadTtl: 400 } })
+    const storage = await fresh()
+    const patient = await startRegistry({ storage })
+    const { headers } = await patient.write('POST', '/v2/a/blobs/uploads/')
+    const at = headers.location ?? ''
+    await patient.write('PATCH', at, { body: 'abc' })
+    expect((await patient.write('GET', at)).headers.range).to.equal('0-2')
+    await patient.close()
+    const hasty = await startRegistry({ storage, policy: { uploadTtl: 100 } })
     try {
-      const { headers } = await hasty.write('POST', '/v2/a/blobs/uploads/')
-      const at = headers.location ?? ''
-      await hasty.write('PATCH', at, { body: 'abc' })
-      expect((await hasty.write('GET', at)).headers.range).to.equal('0-2')
-      for (let i = 0; i < 100 && (await hasty.staged()).length > 0; i++)
-        await new Promise(r => setTimeout(r, 20))
-      expect(await hasty.staged()).to.deep.equal([])
+      await until(async () => (await hasty.staged()).length === 0)
       expect((await hasty.write('GET', at)).code).to.equal('BLOB_UPLOAD_UNKNOWN')
     } finally {
       await hasty.close()

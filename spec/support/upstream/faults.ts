@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { errorAnswer, type SoundAnswer } from './answers.ts'
 
@@ -40,6 +40,21 @@ export function late(time: number): Fault {
   }
 }
 
+/** The sound answer, when it is released. */
+export function held(): { readonly fault: Fault; release(): void } {
+  let release = () => {}
+  const released = new Promise<void>(resolve => {
+    release = resolve
+  })
+  return {
+    fault: async exchange => {
+      await released
+      send(exchange, exchange.answer)
+    },
+    release: () => release(),
+  }
+}
+
 /** The sound answer at so many bytes a second, in pieces, each `every` milliseconds. */
 export function trickle(rate: number, every = 20): Fault {
   return async ({ response, answer: { status, headers, body } }) => {
@@ -65,8 +80,10 @@ export function cut(after: number, how: 'reset' | 'end'): Fault {
   return async ({ response, answer: { status, headers, body } }) => {
     const { socket } = response
     await new Promise(sent => response.writeHead(status, headers).write(body.subarray(0, after), sent))
-    // What was sent is to be there before: a reset throws away what the other side has not read.
+    // What was sent is to be there before: a reset throws away what the other side has not read. The turn of the event
+    // loop lets a client in this process read first, if the process itself was kept waiting.
     await sleep(30)
+    await turn()
     if (how === 'reset') socket?.resetAndDestroy()
     else socket?.end()
   }

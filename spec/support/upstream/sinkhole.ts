@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 
 /** A port of the loopback interface where nothing comes back. */
 interface Sinkhole {
@@ -40,7 +41,8 @@ export async function deafPort(): Promise<Sinkhole> {
   for (let taken = true; taken && sockets.length < 100; ) {
     const socket = connect(port, '127.0.0.1').on('error', () => {})
     sockets.push(socket)
-    const waited = new Promise<boolean>(resolve => setTimeout(resolve, 100, false))
+    // One more turn of the event loop: a connection that was made meanwhile is heard of first.
+    const waited = sleep(100).then(() => turn(false))
     taken = await Promise.race([once(socket, 'connect').then(() => true), waited])
   }
   return {

@@ -23,6 +23,8 @@ export interface MirrorRules {
   readonly immutableTags: readonly RegExp[]
   /** For how long the upstream is not asked again for what it does not have, in milliseconds. */
   readonly negativeTtl: number
+  /** Milliseconds that a request waits for the upstream if there is an answer without it; absent: half a second. */
+  readonly patience?: number
 }
 
 /** An upstream's repository that one of here stands for. */

@@ -7,11 +7,11 @@ import { RemoteError } from '../../remote/error.ts'
 import type { Parts } from '../parts.ts'
 import type { Caller } from '../reads.ts'
 import { FAILED_COST } from './client-rates.ts'
-import type { MemflowMirror } from './mirrors.ts'
+import type { MemflowMirror, MirrorRules } from './mirrors.ts'
 import { applyInSteps, namesChanges, variantsChanges } from './upstream-rows.ts'
 
-/** For so long an upstream is waited for where there is an answer without it, in milliseconds. */
-const PATIENCE = 500
+/** Milliseconds that a request waits for an upstream if there is an answer without it. */
+const PATIENCE_MS = 500
 
 /** Names that upstreams do not have are remembered up to so many: a few megabytes. */
 const MOST_UNKNOWN = 10_000
@@ -70,7 +70,7 @@ export class UpstreamLists {
     if (age !== undefined && age >= 0 && age < rules.tagTtl) return { known: true }
     const refused = this.#refused.get(list) ?? this.#refusalOf(caller)
     const renew = () => this.#renewals.run(list, () => this.#renew(mirror, name, list, caller))
-    const wait = async () => (row || (await answerable()) ? this.#soon(rules.name, renew()) : renew())
+    const wait = async () => (row || (await answerable()) ? this.#soon(rules, renew()) : renew())
     const fault = refused ?? (await wait())
     if (!fault) return { known: true }
     return {
@@ -96,11 +96,14 @@ export class UpstreamLists {
   }
 
   /** What comes of the renewal, where it comes soon. */
-  async #soon(mirror: string, renewal: Promise<Error | undefined>): Promise<Error | undefined> {
+  async #soon(
+    { name: mirror, patience = PATIENCE_MS }: MirrorRules,
+    renewal: Promise<Error | undefined>,
+  ): Promise<Error | undefined> {
     const failed = this.#faults.get(mirror)
     if (failed) return failed
     const late = new RemoteError(mirror, 'timeout', `${mirror}: it has not answered yet`)
-    const fault = await Promise.race([renewal, sleep(PATIENCE, late, { ref: false })])
+    const fault = await Promise.race([renewal, sleep(patience, late, { ref: false })])
     if (fault === late) this.#faults.set(mirror, late)
     return fault
   }
