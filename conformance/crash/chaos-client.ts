@@ -217,7 +217,7 @@ export class ChaosClient implements Agent {
     location.searchParams.set('digest', digest)
     const path = `${location.pathname}${location.search}`
     const ended = await judge.change(`PUT ${path}`, [201], () => this.#registry.ask('PUT', path), {
-      excused: answer => this.#mayHaveExpired(answer, began),
+      excused: answer => judge.mayHaveExpired(answer, began),
     })
     return ended.outcome === 'done'
   }
@@ -225,8 +225,9 @@ export class ChaosClient implements Agent {
   async #patch({ headers }: Answer, bytes: Buffer, began: number): Promise<boolean> {
     const location = headers.get('location') ?? ''
     const send = () => this.#registry.ask('PATCH', location, bytes)
-    const excused = (answer: Answer) => this.#mayHaveExpired(answer, began)
-    const change = await this.#world.judge.change(`PATCH ${location}`, [202], send, { excused })
+    const { judge } = this.#world
+    const excused = (answer: Answer) => judge.mayHaveExpired(answer, began)
+    const change = await judge.change(`PATCH ${location}`, [202], send, { excused })
     return change.outcome === 'done'
   }
 
@@ -236,16 +237,6 @@ export class ChaosClient implements Agent {
     const late = performance.now() - began >= this.#world.grace || this.#world.judge.had('clock step', began)
     if (late) this.#world.tally.count('manifests later than the grace period')
     return late
-  }
-
-  #mayHaveExpired({ status }: Answer, began: number): boolean {
-    const { judge, tally, clock, uploadTtl } = this.#world
-    // Files have the real time, so while the clock is ahead all of them look old.
-    const old = performance.now() - began >= uploadTtl || clock.shift > 0 || judge.had('clock step', began)
-    const lost = judge.had('kill', began) || judge.had('stop', began)
-    if (status !== 404 || !(old || lost)) return false
-    tally.count('uploads that have expired')
-    return true
   }
 
   #maybeCut(): boolean {

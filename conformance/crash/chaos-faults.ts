@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Random } from '../support/random.ts'
+import type { ChaosClock } from './chaos-clock.ts'
 import type { Recovery } from './chaos-recovery.ts'
 import type { ChaosServer } from './chaos-server.ts'
 import { RawSocket } from './chaos-socket.ts'
@@ -18,6 +19,7 @@ export type FaultName = (typeof FAULT_NAMES)[number]
 export interface Stage {
   readonly world: World
   readonly server: ChaosServer
+  readonly clock: ChaosClock
   /** Undefined if this process may not mount one. */
   readonly disk: SmallDisk | undefined
   readonly recovery: Recovery
@@ -41,6 +43,7 @@ export class Faults {
   async run(until: number, restartsUntil: number): Promise<void> {
     await Promise.all([
       this.#shortages(until),
+      this.#crashes(until),
       this.#wanted.has('clock') && this.#steps(until),
       this.#wanted.has('restarts') && this.#restarts(restartsUntil),
     ])
@@ -57,9 +60,18 @@ export class Faults {
     }
   }
 
+  /** Starts a server again that ended though nothing told it to, which is a failure. */
+  async #crashes(until: number): Promise<void> {
+    const { world, server } = this.#stage
+    for (; performance.now() < until; await sleep(100)) {
+      if (!server.crashed) continue
+      world.events.fail('the server ended by itself', server.log().slice(-2000))
+      await this.#restart('kill')
+    }
+  }
+
   async #steps(until: number): Promise<void> {
-    const { world } = this.#stage
-    const { clock } = world
+    const { world, clock } = this.#stage
     while (performance.now() < until) {
       await sleep(2000 + this.#random.below(6000))
       const end = world.faults.begin('clock step')

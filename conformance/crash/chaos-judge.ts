@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errno } from '../../src/lib/errno.ts'
+import type { ChaosClock } from './chaos-clock.ts'
 import type { EventLog } from './chaos-events.ts'
 import type { FaultKind, FaultTimes } from './chaos-fault-times.ts'
 import { type Answer, HungUp } from './registry-client.ts'
@@ -16,10 +17,15 @@ const CUTTING: readonly FaultKind[] = ['stop', 'kill', 'few descriptors']
 /** Decides whether what a client got is right, given the faults that were there at the time. */
 export class Judge {
   readonly #faults: FaultTimes
+  readonly #clock: ChaosClock
+  readonly #uploadTtl: number
   readonly #events: EventLog
   readonly #tally: Tally
 
-  constructor(faults: FaultTimes, events: EventLog, tally: Tally) {
+  /** `uploadTtl` in milliseconds. */
+  constructor(faults: FaultTimes, clock: ChaosClock, uploadTtl: number, events: EventLog, tally: Tally) {
+    this.#clock = clock
+    this.#uploadTtl = uploadTtl
     this.#faults = faults
     this.#events = events
     this.#tally = tally
@@ -70,6 +76,17 @@ export class Judge {
       else this.#tally.count(cut ? 'writes cut by the client' : 'writes cut during a fault')
       return { outcome: 'open' }
     }
+  }
+
+  /** Whether a 404 for an upload that began then says only that it was too old, or lost with the process. */
+  mayHaveExpired({ status }: Answer, began: number): boolean {
+    const faults = this.#faults.during(began)
+    // Files have the real time, so while the clock is ahead all of them look old.
+    const old =
+      performance.now() - began >= this.#uploadTtl || this.#clock.shift > 0 || faults.has('clock step')
+    if (status !== 404 || !(old || faults.has('kill') || faults.has('stop'))) return false
+    this.#tally.count('uploads that have expired')
+    return true
   }
 
   /** Whether a read that got no answer, or 503, may have been refused because its connection could not be taken. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -43,13 +43,16 @@ export class ChaosRun {
   readonly #events = new EventLog(text => process.stdout.write(`\n${text}`))
   readonly #faults = new FaultTimes()
   readonly #ledger = new ChaosLedger()
-  readonly #judge = new Judge(this.#faults, this.#events, this.#tally)
+  readonly #clock: ChaosClock
+  readonly #judge: Judge
   #disk: SmallDisk | undefined
   #agents = 0
 
   private constructor(options: ChaosOptions, folder: string) {
     this.#options = options
     this.#folder = folder
+    this.#clock = new ChaosClock(folder)
+    this.#judge = new Judge(this.#faults, this.#clock, UPLOAD_TTL_MS, this.#events, this.#tally)
   }
 
   /** True if nothing failed. The folder is kept otherwise. */
@@ -67,35 +70,29 @@ export class ChaosRun {
 
   async #all(): Promise<void> {
     await this.#mount()
-    const clock = new ChaosClock(this.#folder)
-    await clock.set(0)
+    await this.#clock.set(0)
     const server = await ChaosServer.of(
       join(this.#folder, 'disk'),
-      { ...SETTINGS, ...clock.env },
+      { ...SETTINGS, ...this.#clock.env },
       this.#tally,
     )
-    await server.start()
     const lines = await Promise.all([
       Line.open(server.url, Number.POSITIVE_INFINITY),
       Line.open(server.url, SLOW),
     ])
-    const mirror = await this.#startMirror(lines)
+    const mirror = await this.#mirror(lines)
     try {
-      await this.#phases(server, mirror, clock, lines)
+      await Promise.all([server.start(), mirror.start()])
+      await this.#phases(server, mirror, lines)
     } finally {
       for (const line of lines) line.close()
       await Promise.all([server.kill(), mirror.kill()])
     }
   }
 
-  async #phases(
-    server: ChaosServer,
-    mirror: ChaosServer,
-    clock: ChaosClock,
-    lines: readonly Line[],
-  ): Promise<void> {
+  async #phases(server: ChaosServer, mirror: ChaosServer, lines: readonly Line[]): Promise<void> {
     const { seconds, clients } = this.#options
-    const world = this.#world(server, clock)
+    const world = this.#world(server)
     const cast = new Cast(world, clients, server.url, () => this.#connect(mirror.url))
     const watches = [new Watch('registry', server), new Watch('mirror', mirror)]
     await this.#phase('warm-up', async () => {
@@ -107,7 +104,8 @@ export class ChaosRun {
       for (const watch of watches) await watch.begin()
     })
     const recovery = new Recovery(world)
-    const faults = new Faults({ world, server, disk: this.#disk, recovery }, this.#options.faults)
+    const stage = { world, server, clock: this.#clock, disk: this.#disk, recovery }
+    const faults = new Faults(stage, this.#options.faults)
     const progress = new Progress(watches, {
       faults: this.#faults,
       ledger: this.#ledger,
@@ -123,11 +121,12 @@ export class ChaosRun {
       })
       recovery.close()
       await this.#phase('what was acknowledged is there', async () => {
-        await clock.catchUp()
+        await this.#clock.catchUp()
         await cast.verify()
       })
       await this.#phase('nothing is held any more', async () => {
         for (const line of lines) line.hangUp()
+        if (mirror.crashed) this.#events.fail('the mirror ended by itself', mirror.log().slice(-2000))
         for (const watch of watches) await watch.compare(this.#events)
         await this.#checkHealth(world)
       })
@@ -166,7 +165,7 @@ export class ChaosRun {
   }
 
   /** Its two entries reach the same registry, one of them by a slow line. */
-  async #startMirror([fast, slow]: readonly Line[]): Promise<ChaosServer> {
+  async #mirror([fast, slow]: readonly Line[]): Promise<ChaosServer> {
     const folder = join(this.#folder, 'mirror')
     await mkdir(folder)
     const file = join(folder, 'mirrors.json')
@@ -174,9 +173,7 @@ export class ChaosRun {
     const mirrors = [entry(MIRRORED.fast, fast), entry(MIRRORED.slow, slow)]
     await writeFile(file, JSON.stringify({ mirrors }))
     const env = { ...SETTINGS, MEMFLOW_MIRRORS_FILE: file, MEMFLOW_MIRROR_MAX_SIZE: '64MiB' }
-    const mirror = await ChaosServer.of(folder, env, this.#tally)
-    await mirror.start()
-    return mirror
+    return ChaosServer.of(folder, env, this.#tally)
   }
 
   #connect(url: string): ChaosRequests {
@@ -187,9 +184,8 @@ export class ChaosRun {
     })
   }
 
-  #world(server: ChaosServer, clock: ChaosClock): World {
+  #world(server: ChaosServer): World {
     return {
-      clock,
       tally: this.#tally,
       events: this.#events,
       faults: this.#faults,
@@ -200,7 +196,6 @@ export class ChaosRun {
         contentOf(Buffer.alloc(1 + ((i * 7919) % 200_000), `content ${i}`)),
       ),
       grace: GRACE_MS,
-      uploadTtl: UPLOAD_TTL_MS,
       connect: () => this.#connect(server.url),
       random: () => new Random(this.#options.seed, this.#agents++),
     }
@@ -250,13 +245,20 @@ export class ChaosRun {
     const { failed, failures } = this.#events
     console.log(`\n${failed === 0 ? 'nothing failed' : `${failed} failed`}, --seed ${this.#options.seed}`)
     for (const [kind, n] of failures) console.log(`FAILED ${String(n).padStart(7)} x ${kind}`)
-    if (failed > 0) {
-      console.log(`kept: ${this.#folder}${this.#disk ? ', where disk is still mounted' : ''}`)
-      return false
-    }
+    if (failed > 0) await this.#keep()
     await this.#disk?.unmount()
-    await rm(this.#folder, { recursive: true })
-    return true
+    if (failed === 0) await rm(this.#folder, { recursive: true })
+    return failed === 0
+  }
+
+  /** Nothing stays mounted, so what is on the disk is copied. */
+  async #keep(): Promise<void> {
+    const { folder } = this.#disk ?? {}
+    if (folder) {
+      await this.#disk?.free()
+      await cp(folder, join(this.#folder, 'kept'), { recursive: true })
+    }
+    console.log(`kept: ${this.#folder}`)
   }
 }
 

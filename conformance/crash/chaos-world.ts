@@ -1,5 +1,4 @@
 import type { Random } from '../support/random.ts'
-import type { ChaosClock } from './chaos-clock.ts'
 import type { EventLog } from './chaos-events.ts'
 import type { FaultTimes } from './chaos-fault-times.ts'
 import type { Judge } from './chaos-judge.ts'
@@ -15,14 +14,11 @@ export interface World {
   readonly faults: FaultTimes
   readonly judge: Judge
   readonly ledger: ChaosLedger
-  readonly clock: ChaosClock
   readonly repositories: readonly string[]
   /** What all clients push again and again. */
   readonly contents: readonly Content[]
   /** Of blobs that no manifest names, in milliseconds. */
   readonly grace: number
-  /** Of upload sessions without a request, in milliseconds. */
-  readonly uploadTtl: number
   /** A client of the registry with an address of its own. */
   connect(): ChaosRequests
   /** Numbers of one agent alone, so that they do not depend on the turns of the others. */
