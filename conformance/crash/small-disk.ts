@@ -41,7 +41,8 @@ export class SmallDisk {
   async fill(): Promise<void> {
     const file = await open(this.#ballast, 'a')
     try {
-      for (const step of BALLAST_STEPS) await untilFull(file, Buffer.alloc(step))
+      for (const [i, step] of BALLAST_STEPS.entries())
+        await untilFull(file, Buffer.alloc(step), (BALLAST_STEPS[i - 1] ?? Number.POSITIVE_INFINITY) / step)
     } finally {
       await file.close()
     }
@@ -57,9 +58,10 @@ export class SmallDisk {
   }
 }
 
-async function untilFull(file: FileHandle, bytes: Buffer): Promise<void> {
+/** At most so many times, because others may give space back meanwhile. */
+async function untilFull(file: FileHandle, bytes: Buffer, times: number): Promise<void> {
   try {
-    while ((await file.write(bytes)).bytesWritten === bytes.length);
+    for (let i = 0; i < times; i++) if ((await file.write(bytes)).bytesWritten < bytes.length) return
   } catch (error) {
     if (errno(error) !== 'ENOSPC') throw error
   }
