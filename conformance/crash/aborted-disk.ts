@@ -1,26 +1,24 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Server, startServer } from '../support/server.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { RegistryClient } from './registry-client.ts'
-import { run, SMALL_DISKS } from './small-disks.ts'
+import { run, SmallDisk } from './small-disk.ts'
 
 /** ext4 after an error of its own: it takes no writes any more, whatever is open, and fails every sync. */
 describe('a file system that has made itself read-only', () => {
   const acknowledged = new Acknowledged()
   let folder = ''
-  let mounted = false
+  let disk: SmallDisk | undefined
   let server: Server
   let registry: RegistryClient
 
   before(async function () {
     folder = join(await mkdtemp(join(tmpdir(), 'aborted-disk-')), 'disk')
-    await mkdir(folder)
     try {
-      await SMALL_DISKS.ext4(folder)
-      mounted = true
+      disk = await SmallDisk.mount('ext4', folder, 64 * 2 ** 20)
     } catch (error) {
       console.log(`    cannot mount ext4 here: ${(error as Error).message.trim().split('\n').pop()}`)
       this.skip()
@@ -34,7 +32,7 @@ describe('a file system that has made itself read-only', () => {
 
   after(async () => {
     await server?.stop()
-    if (mounted) await run('umount', [folder])
+    await disk?.unmount()
     await rm(join(folder, '..'), { recursive: true, force: true })
   })
 

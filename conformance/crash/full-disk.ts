@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,22 +8,23 @@ import { fixture } from '../support/fixtures.ts'
 import { type Server, startServer } from '../support/server.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { contentOf, MANIFEST, RegistryClient } from './registry-client.ts'
-import { run, SMALL_DISKS } from './small-disks.ts'
+import { DISK_KINDS, SmallDisk } from './small-disk.ts'
 
 const MIB = 1024 * 1024
+const DISK = 64 * MIB
 const BALLAST = 16 * MIB
 const PLUGIN = fixture('libmemflow_coredump-0.2.0.x86_64.so').bytes
 
 /** A disk that is filled up under a registry that runs, and emptied again: nothing acknowledged is lost on the way. */
-for (const [disk, mount] of Object.entries(SMALL_DISKS)) {
+for (const kind of DISK_KINDS) {
   for (const [limit, minFree] of [
     ['down to MEMFLOW_MIN_FREE_SPACE', '8MiB'],
     ['to its last byte', '0'],
   ] as const) {
-    describe(`a full disk: ${disk}, ${limit}`, () => {
+    describe(`a full disk: ${kind}, ${limit}`, () => {
       const acknowledged = new Acknowledged()
       let folder = ''
-      let mounted = false
+      let disk: SmallDisk | undefined
       let server: Server
       let registry: RegistryClient
 
@@ -37,12 +38,10 @@ for (const [disk, mount] of Object.entries(SMALL_DISKS)) {
 
       before(async function () {
         folder = join(await mkdtemp(join(tmpdir(), 'full-disk-')), 'disk')
-        await mkdir(folder)
         try {
-          await mount(folder)
-          mounted = true
+          disk = await SmallDisk.mount(kind, folder, DISK)
         } catch (error) {
-          console.log(`    cannot mount ${disk} here: ${(error as Error).message.trim().split('\n').pop()}`)
+          console.log(`    cannot mount ${kind} here: ${(error as Error).message.trim().split('\n').pop()}`)
           this.skip()
         }
         await writeFile(join(folder, 'ballast'), randomBytes(BALLAST))
@@ -51,7 +50,7 @@ for (const [disk, mount] of Object.entries(SMALL_DISKS)) {
 
       after(async () => {
         await server?.stop()
-        if (mounted) await run('umount', [folder])
+        await disk?.unmount()
         await rm(join(folder, '..'), { recursive: true, force: true })
       })
 

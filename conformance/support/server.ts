@@ -27,15 +27,16 @@ export async function startServer(folder: string, env?: Record<string, string>):
   return server
 }
 
-/** The same without the wait; under another command, where one is given, such as strace. */
+/** The same without the wait; under another command, where one is given, such as strace; on that port, if one is given. */
 export async function launchServer(
   folder: string,
   env: Record<string, string> = {},
   under: readonly string[] = [],
+  wanted?: number,
 ): Promise<Server> {
   const storage = join(folder, 'storage')
   await mkdir(storage, { recursive: true })
-  const service = await Service.launch(folder, (_, port) => ({
+  const launcher = (_: string, port: number) => ({
     command: [...under, ...COMMAND],
     env: {
       MEMFLOW_ADDR: `127.0.0.1:${port}`,
@@ -44,6 +45,7 @@ export async function launchServer(
       ...env,
     },
     startMs: 30_000,
-  }))
+  })
+  const service = await Service.launch(folder, launcher, wanted)
   return Object.assign(service, { storage })
 }

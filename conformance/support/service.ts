@@ -57,9 +57,9 @@ export class Service {
     return service
   }
 
-  /** The same without the wait. */
-  static async launch(folder: string, launcher: Launcher): Promise<Service> {
-    const port = await freePort()
+  /** The same without the wait; on that port, if one is given. */
+  static async launch(folder: string, launcher: Launcher, wanted?: number): Promise<Service> {
+    const port = wanted ?? (await freePort())
     const { command, env, files = {}, startMs = 120_000 } = launcher(folder, port)
     await mkdir(folder, { recursive: true })
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
@@ -80,6 +80,11 @@ export class Service {
     return this.#child.pid ?? 0
   }
 
+  /** Whether the process has ended, by itself or not. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   /** Everything it wrote so far. */
   log(): string {
     return this.#log
@@ -89,7 +94,10 @@ export class Service {
   async ready(): Promise<void> {
     for (const deadline = Date.now() + this.#startMs; Date.now() < deadline; await sleep(5)) {
       if (this.#ended) throw this.#failure(`ended with ${this.#child.exitCode}`)
-      const response = await fetch(`${this.url}/health`).catch(() => undefined)
+      // A connection that is kept open would be among those that are counted.
+      const response = await fetch(`${this.url}/health`, { headers: { connection: 'close' } }).catch(
+        () => undefined,
+      )
       await response?.body?.cancel()
       if (response) return
     }
@@ -122,7 +130,8 @@ export class Service {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of the loopback interface that nothing listens on. */
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo
