@@ -319,6 +319,15 @@ export function uploadContract(current: () => BlobStoreFixture): void {
       expect(modified.getTime()).to.be.at.least(before + 1000)
     })
 
+    it('does not expire while a request holds it, though no call is under way', async () => {
+      const upload = await store.begin('held')
+      await upload.hold(async () => {
+        await upload.append(body('abc'), { max: MAX })
+        expect(await store.expireUploads(new Date(Date.now() + 60_000))).to.equal(0)
+      })
+      expect(await store.expireUploads(new Date(Date.now() + 60_000))).to.equal(1)
+    })
+
     it('expires when nothing was written since', async () => {
       const old = await begin(store)
       const inUse = await begin(store)

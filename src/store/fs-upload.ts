@@ -50,9 +50,12 @@ export class FsUpload implements Upload {
     return this.#size
   }
 
-  /** Whether a request is at work on it, or has been within so many milliseconds, however the clock was put meanwhile. */
+  /**
+   * Whether a request is at work on it or holds it, or has been at work within so many milliseconds, however the clock
+   * was put meanwhile.
+   */
   isActive(time: number): boolean {
-    return this.#busy || performance.now() - this.#used < time
+    return this.#busy || this.#staged.inUse || performance.now() - this.#used < time
   }
 
   /** Makes its file, empty. Throws where there is one. If it is to be `held`, it stays open until commit or abort. */

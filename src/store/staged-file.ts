@@ -17,6 +17,11 @@ export class StagedFile {
     this.path = path
   }
 
+  /** Whether somebody is at work on it or holds it. */
+  get inUse(): boolean {
+    return this.#users > 0
+  }
+
   /** Once it is used in the work, it stays open until that ends. */
   async hold<T>(work: () => Promise<T>): Promise<T> {
     this.#users++
