@@ -25,6 +25,8 @@ describe('oci/errors', () => {
     expect(names.filter(name => ERRORS[name][0] >= 500)).to.have.members([
       'INDEX_DAMAGED',
       'INTERNAL',
+      'OUT_OF_DESCRIPTORS',
+      'OVERLOADED',
       'READ_ONLY',
       'UPSTREAM_FAILED',
       'UPSTREAM_UNREACHABLE',

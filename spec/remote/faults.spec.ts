@@ -252,7 +252,7 @@ describe('remote: faults of an upstream', () => {
   it('a list that is malformed, or of something else -> wrong', async () => {
     for (const [text, reason] of [
       ['{"tags":["a"', 'the answer is not an unambiguous JSON object in UTF-8'],
-      ['["a"]', 'the answer is not a JSON object'],
+      ['["a"]', 'the answer is not an unambiguous JSON object in UTF-8'],
       ['{"tags":"a"}', 'the answer has no list of tags'],
       ['{"tags":["a",1]}', 'the answer has no list of tags'],
       ['{"tags":["a/b"]}', 'the answer has no list of tags'],

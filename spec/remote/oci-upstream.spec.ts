@@ -223,7 +223,9 @@ describe('remote/oci-upstream', () => {
 
   it('a list whose pages come too slowly is given up', async () => {
     let now = 0
-    const watched = new HttpOciUpstream(settingsFor(upstream.url), { now: () => now })
+    // A faked clock, of which each page takes a part: 30 s for the whole list.
+    const times = { connectTimeout: 5_000, idleTimeout: 5_000 }
+    const watched = new HttpOciUpstream(settingsFor(upstream.url, times), { now: () => now })
     upstream.fail('referrers', exchange => {
       now += 20_000
       const { request, response, answer } = exchange
