@@ -24,7 +24,7 @@ import { SmallDisk } from './small-disk.ts'
 import { Tally } from './tally.ts'
 
 const MIB = 2 ** 20
-const DISK = 256 * MIB
+const DISK = 1024 * MIB
 const GRACE_MS = 2000
 const UPLOAD_TTL_MS = 4000
 
