@@ -87,6 +87,15 @@ program
   )
 
 program
+  .command('import')
+  .description('take over the plugins of the original memflow-registry, while this registry is not served')
+  .argument('<folder>', 'its storage folder, with {digest}.plugin and {digest}.meta files; it is only read')
+  .option('--dry-run', 'check every file and write nothing')
+  .action(async (folder: string, options: { dryRun?: true }) =>
+    (await import('./commands/import.ts')).importCommand(settings(), folder, options),
+  )
+
+program
   .command('mirror')
   .description('work with the registries that this one mirrors')
   .command('sync')

@@ -142,7 +142,9 @@ export class FsBlobStore implements BlobStore {
     let expired = 0
     for (const id of await this.#disk.fs.readdir(this.#layout.uploads)) {
       const stats = await orAbsent(this.#disk.fs.stat(this.#layout.upload(id)))
-      if (!isUploadId(id) || !stats || stats.mtime >= olderThan || this.#live.get(id)?.busy) continue
+      // Only files are uploads: a folder that a user has put there stays.
+      if (!isUploadId(id) || !stats?.isFile() || stats.mtime >= olderThan) continue
+      if (this.#live.get(id)?.busy) continue
       await this.#session(id).abort()
       expired++
     }
