@@ -10,6 +10,7 @@ import { LevelIndex } from '../../src/index/level-index.ts'
 import * as tables from '../../src/index/tables.ts'
 import { DERIVED, TRUTH } from '../../src/index/tables.ts'
 import { digestOf } from '../../src/oci/digest.ts'
+import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { fill } from '../support/filled.ts'
 import { plugin } from '../support/plugins.ts'
 import { CoreRegistry } from '../support/registry.ts'
@@ -28,8 +29,9 @@ describe('core/fsck', () => {
 
   /** On an index behind its journal, as the program opens it. */
   async function open(): Promise<CoreRegistry> {
+    const store = await FsBlobStore.open(root)
     const index = await new IndexFolder(root).open(() => {})
-    const registry = await CoreRegistry.open(root, { keys: alice.pem, index })
+    const registry = await CoreRegistry.open(root, { keys: alice.pem, store, index })
     await registry.collector.begin()
     return registry
   }
@@ -99,6 +101,20 @@ describe('core/fsck', () => {
 
   /** Nothing here is mirrored, and bytes are looked at for themselves. */
   const TABLES = [...TRUTH, ...DERIVED].filter(({ prefix }) => prefix !== 'mirrored' && prefix !== 'bytes')
+
+  it('finds nothing after garbage collection has marked rows, and a rebuilt index keeps the marks', async () => {
+    const registry = await open()
+    await registry.collector.collect()
+    const notes = async (at: CoreRegistry) => [await at.rows(tables.COMPOSED), await at.rows(tables.LINKS)]
+    const marked = await notes(registry)
+    expect(JSON.stringify(marked[0])).to.include('unused')
+    await registry.close()
+    expect(await fsck()).to.deep.equal([])
+    expect(await fsck(true)).to.deep.equal([])
+    const again = await open()
+    expect(await notes(again)).to.deep.equal(marked)
+    await again.close()
+  })
 
   for (const [how, change] of [
     ['missing', (table: AnyTable, key: readonly string[]): Op => ({ table, key, row: undefined })],

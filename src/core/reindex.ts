@@ -107,8 +107,11 @@ export async function reindex(
     pushed++
   }
   // What came and went while builds were added one after the other.
-  await eachIn(target, target.scan(COMPOSED, []), async (batch, { key }) => {
-    if (await truth.get(COMPOSED, ...key)) return
+  await eachIn(target, target.scan(COMPOSED, []), async (batch, { key, row }) => {
+    const note = await truth.get(COMPOSED, ...key)
+    // Composing it again took garbage collection's note off, and its grace period would begin again.
+    if (note && note.unused !== row.unused) batch.put(COMPOSED, key, note)
+    if (note) return
     if (!(await OLD_INDEXES.isNeeded(batch, ...key))) OLD_INDEXES.remove(batch, key)
   })
   if (whole) await target.apply([put(COMPLETE, ['store'], true)])
