@@ -1,6 +1,6 @@
 import { parsePlainUrl } from './lib/plain-url.ts'
 import { DURATION, parseDuration, parseSize, SIZE } from './lib/units.ts'
-import { LOG_LEVELS, type LogLevel } from './log.ts'
+import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts'
 
 /** One setting: how its text is read, and what operators read about it. */
 export interface Setting<T> {
@@ -65,6 +65,21 @@ export const SETTINGS = {
     parse: parseLevel,
     expected: `one of ${LOG_LEVELS.join(', ')}`,
     about: `The least level that is logged: ${LOG_LEVELS.join(', ')}. The name of the original, RUST_LOG, works too.`,
+  },
+  logFormat: {
+    name: 'MEMFLOW_LOG_FORMAT',
+    preset: 'auto',
+    parse: text => LOG_FORMATS.find(format => format === text),
+    expected: `one of ${LOG_FORMATS.join(', ')}`,
+    about:
+      'How lines of the log are written: text for people, json for programs, auto for text on a terminal and JSON elsewhere.',
+  },
+  accessLog: {
+    name: 'MEMFLOW_ACCESS_LOG',
+    preset: 'true',
+    parse: parseSwitch,
+    expected: 'true or false',
+    about: 'Log a line for each request. With false, only changes and wrong credentials are logged.',
   },
   publicUrl: {
     name: 'MEMFLOW_PUBLIC_URL',

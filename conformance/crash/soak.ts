@@ -98,7 +98,7 @@ function report(): void {
   const lines = server.log().split('\n')
   let passes = 0
   for (const line of lines) {
-    if (/"level":(?:50|60)/.test(line)) tally.check(false, `the server says ${line.slice(0, 300)}`)
+    if (/"level":"(?:error|fatal)"/.test(line)) tally.check(false, `the server says ${line.slice(0, 300)}`)
     // Abandoned uploads are also looked for by themselves.
     if (!/"(?:garbage was collected|abandoned uploads expired)"/.test(line)) continue
     const { gone, bytes = 0, uploads } = JSON.parse(line) as Collection

@@ -33,6 +33,7 @@ describe('analyzer: a server', () => {
       const app = createApp(core, new Access('secret'), createLogger('off'), {
         maxPluginSize: 20 * MIB,
         cacheSize: 0,
+        accessLog: false,
       })
       http = await listen(app)
     })

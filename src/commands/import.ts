@@ -41,7 +41,7 @@ export async function importCommand(
 }
 
 async function run(config: Config, folder: string, dryRun: boolean): Promise<void> {
-  const log = createLogger(config.logLevel)
+  const log = createLogger(config.logLevel, config.logFormat)
   const { parts, close } = await openParts(config, log)
   try {
     const index = await openIndex(config, log).catch(busy)

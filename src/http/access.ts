@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'koa'
 import { RegistryError } from '../oci/errors.ts'
+import { type Identity, identify } from './access-log.ts'
 import { covers, formatScope, type Grant, parseScopes, readOnly } from './grant.ts'
 import { parametersOf } from './parameters.ts'
 
@@ -16,7 +17,7 @@ const LIFETIME = 300
 type Right = 'all' | readonly Grant[]
 
 /** Credentials that were checked, and until when they are good, in milliseconds since 1970. */
-interface Known {
+interface Known extends Identity {
   readonly right: Right
   readonly until: number
 }
@@ -91,10 +92,17 @@ export class Access {
     if (header === undefined) return undefined
     const key = keyOf(header)
     const known = this.#knownBy(key)
-    if (known) return known.right
+    if (known) {
+      identify(ctx.req, known)
+      return known.right
+    }
     const [scheme = '', credentials = ''] = header.trim().split(/\s+/, 2)
     const checked = await this.#check(scheme.toLowerCase(), credentials)
-    if (!checked) throw this.#refused(ctx, needed, 'the token is wrong or has expired')
+    if (!checked) {
+      identify(ctx.req, { who: 'anonymous', isRefused: true })
+      throw this.#refused(ctx, needed, 'the token is wrong or has expired')
+    }
+    identify(ctx.req, checked)
     this.#known.set(key, checked)
     if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value as string)
     return checked.right
@@ -106,7 +114,7 @@ export class Access {
   }
 
   async #check(scheme: string, credentials: string): Promise<Known | undefined> {
-    const all: Known = { right: 'all', until: Number.POSITIVE_INFINITY }
+    const all: Known = { who: 'the secret', right: 'all', until: Number.POSITIVE_INFINITY }
     if (scheme === 'basic') {
       const [, password = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(credentials, 'base64').toString()) ?? []
       return this.#isSecret(password) ? all : undefined
@@ -117,7 +125,7 @@ export class Access {
     try {
       const options = { issuer: SERVICE, audience: SERVICE, algorithms: ['HS256'] }
       const { payload } = await jwtVerify<{ access: Grant[] }>(credentials, this.#key, options)
-      return { right: payload.access, until: (payload.exp ?? 0) * 1000 }
+      return { who: 'a token', right: payload.access, until: (payload.exp ?? 0) * 1000 }
     } catch {
       return undefined
     }
