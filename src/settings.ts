@@ -88,6 +88,14 @@ export const SETTINGS = {
     about: 'The URL that clients reach this registry by if it is behind a proxy. Login challenges name it.',
     sample: 'https://registry.example.org',
   },
+  corsOrigins: {
+    name: 'MEMFLOW_CORS_ORIGINS',
+    preset: 'none',
+    parse: parseOrigins,
+    expected: 'origins such as https://app.example.org, separated by commas, or *, or none',
+    about:
+      'Web pages that may use this registry from a browser: origins separated by commas, * for all, none for none.',
+  },
   maxPluginSize: {
     name: 'MEMFLOW_MAX_PLUGIN_SIZE',
     preset: '20MiB',
@@ -229,6 +237,14 @@ function any(text: string): string {
 /** RFC 6750, 2.1: what an Authorization header can carry. */
 function parseToken(text: string): string | undefined {
   return /^[A-Za-z0-9._~+/-]+=*$/.test(text) ? text : undefined
+}
+
+/** An origin is scheme, host and port, and nothing else (RFC 6454, 6.2). */
+function parseOrigins(text: string): readonly string[] | undefined {
+  if (text === 'none') return []
+  const origins = text.split(/\s*,\s*/)
+  const isOrigin = (origin: string) => URL.canParse(origin) && new URL(origin).origin === origin
+  return origins.every(origin => origin === '*' || isOrigin(origin)) ? origins : undefined
 }
 
 function orZero(text: string): number | undefined {

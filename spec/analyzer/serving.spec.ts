@@ -34,6 +34,7 @@ describe('analyzer: a server', () => {
         maxPluginSize: 20 * MIB,
         cacheSize: 0,
         accessLog: false,
+        corsOrigins: [],
       })
       http = await listen(app)
     })

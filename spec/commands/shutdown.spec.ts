@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { digestOf } from '../../src/oci/digest.ts'
 import { type Answer, ask, Wire } from '../support/ask.ts'
 import { Command } from '../support/command.ts'
+import { sessionPath } from '../support/oci.ts'
 import { tmpDir } from '../support/tmp.ts'
 
 describe('serve: stopping and starting again', () => {
@@ -23,7 +24,7 @@ describe('serve: stopping and starting again', () => {
   }
 
   async function begin(url: string): Promise<string> {
-    return `${(await ask(url, 'POST', '/v2/a/blobs/uploads/', { headers })).headers.location}`
+    return sessionPath(await ask(url, 'POST', '/v2/a/blobs/uploads/', { headers }))
   }
 
   /** A chunk of all bytes whose client has sent the first million. */

@@ -26,6 +26,7 @@ describe('http: a disk that fails', () => {
         maxPluginSize: 1000,
         cacheSize: 0,
         accessLog: false,
+        corsOrigins: [],
       }),
     )
     const begin = () =>

@@ -96,7 +96,9 @@ export class Access {
       identify(ctx.req, known)
       return known.right
     }
-    const [scheme = '', credentials = ''] = header.trim().split(/\s+/, 2)
+    // RFC 9110, 11.4: a scheme, spaces, and one token68; anything after it makes the whole wrong.
+    const [, scheme = '', credentials = ''] =
+      /^([A-Za-z]+) +([A-Za-z0-9._~+/-]+=*)$/.exec(header.trim()) ?? []
     const checked = await this.#check(scheme.toLowerCase(), credentials)
     if (!checked) {
       identify(ctx.req, { who: 'anonymous', isRefused: true })

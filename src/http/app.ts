@@ -6,6 +6,7 @@ import { RegistryError } from '../oci/errors.ts'
 import type { Access } from './access.ts'
 import { AccessLog } from './access-log.ts'
 import { backupApi } from './backup.ts'
+import { cors } from './cors.ts'
 import { renderErrors } from './errors.ts'
 import { garbageApi } from './garbage.ts'
 import { memflowApi, refuseMethod } from './memflow/routes.ts'
@@ -45,7 +46,7 @@ export function createApp(
   registry: Registry,
   access: Access,
   log: Logger,
-  options: { maxPluginSize: number; cacheSize: number; accessLog: boolean },
+  options: { maxPluginSize: number; cacheSize: number; accessLog: boolean; corsOrigins: readonly string[] },
 ): Koa {
   const ready = new ReadyAnswers(options.cacheSize, header => access.isKnown(header))
   const app = new App(ready, new AccessLog(log, { all: options.accessLog }))
@@ -55,7 +56,8 @@ export function createApp(
   })
   app.use(ready.keep)
   app.use(renderErrors(log))
-  app.use(everywhere)
+  app.use(noSniffing)
+  app.use(cors(options.corsOrigins))
   app.use(ociApi(registry, access))
   app.use(notFound)
   app.use(refuseMethod)
@@ -66,10 +68,9 @@ export function createApp(
   return app
 }
 
-/** Content is what it says it is, and anybody's page may read what anybody may read. */
-async function everywhere(ctx: Context, next: Next): Promise<void> {
+/** A browser must take the content for what its type says (https://fetch.spec.whatwg.org/#x-content-type-options-header). */
+async function noSniffing(ctx: Context, next: Next): Promise<void> {
   ctx.set('X-Content-Type-Options', 'nosniff')
-  if (ctx.method === 'GET' || ctx.method === 'HEAD') ctx.set('Access-Control-Allow-Origin', '*')
   await next()
 }
 

@@ -32,7 +32,7 @@ const LONGEST = 1024
 export const REQUEST_ID = 'x-request-id'
 
 /** What makes an answer another than the last one, or has to be looked at. */
-const TELLING = new Set(['content-length', 'if-none-match', 'range', 'transfer-encoding'])
+const TELLING = new Set(['content-length', 'if-none-match', 'origin', 'range', 'transfer-encoding'])
 
 /**
  * Answers of what is asked for again and again, ready to be written: up to so many bytes, those asked for longest ago
