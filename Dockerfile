@@ -2,7 +2,7 @@
 FROM node:lts-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci
+RUN npm ci --ignore-scripts
 COPY build.mjs tsconfig.json ./
 COPY src ./src
 RUN npm run build

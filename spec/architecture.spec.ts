@@ -32,14 +32,17 @@ const MAY: Record<string, RegExp> = {
   documents: /^(?:lib|oci|documents)\//,
   core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|search-tables|upstream-tables|batch|keys)\.ts$/,
   http: /^(?:lib|plugin|oci|core|http)\/|^log\.ts$/,
-  'log.ts': /^$/,
-  'config.ts': /^log\.ts$|^mirror-settings\.ts$|^lib\//,
+  'log.ts': /^log-text\.ts$/,
+  'log-text.ts': /^$/,
+  'settings.ts': /^log\.ts$|^lib\//,
+  'env-file.ts': /^$/,
+  'config.ts': /^(?:mirror-)?settings\.ts$|^lib\//,
   'mirror-settings.ts': /^(?:lib|oci)\/|^mirrors-file\.ts$/,
   'mirrors-file.ts': /^(?:lib|oci)\//,
   'bearer-token.ts': /^lib\//,
   'compose.ts': /^(?!commands\/|cli\.ts)/,
   commands: /^(?!cli\.ts|analyzer\/|documents\/)/,
-  'cli.ts': /^(?:commands\/|config\.ts$|log\.ts$|lib\/)/,
+  'cli.ts': /^(?:commands\/|config\.ts$|env-file\.ts$|log\.ts$|lib\/)/,
 }
 
 /** The same, of their types only. */

@@ -121,7 +121,8 @@ describe('config', () => {
 
   it('a switch -> true, 1, yes or false, 0, no in any case, else it is refused', () => {
     for (const text of ['true', '1', 'yes', 'TRUE', 'Yes']) {
-      expect(loadConfig({ MEMFLOW_REQUIRE_SIGNATURE: text }).requireSignature, text).to.equal(true)
+      const env = { MEMFLOW_REQUIRE_SIGNATURE: text, MEMFLOW_PUBLIC_KEY_FILE: 'key.pem' }
+      expect(loadConfig(env).requireSignature, text).to.equal(true)
     }
     for (const text of ['false', '0', 'no', 'No']) {
       expect(loadConfig({ MEMFLOW_REQUIRE_SIGNATURE: text }).requireSignature, text).to.equal(false)
@@ -213,6 +214,33 @@ describe('config', () => {
     expect(loadConfig({ MEMFLOW_ADDR: ':3000', MEMFLOW_BEARER_TOKEN: 'tokens' }).bearerToken).to.equal(
       'tokens',
     )
+  })
+
+  it('a name that is no setting is refused with the nearest one', () => {
+    expect(refusal({ MEMFLOW_PUBLIC_KEYS_FILE: 'x' })).to.equal(
+      'MEMFLOW_PUBLIC_KEYS_FILE: there is no such setting; did you mean MEMFLOW_PUBLIC_KEY_FILE?',
+    )
+    expect(refusal({ MEMFLOW_XYZ_UNLIKE_ANY_OTHER: '' })).to.equal(
+      'MEMFLOW_XYZ_UNLIKE_ANY_OTHER: there is no such setting; .env.example lists them',
+    )
+    expect(loadConfig({ PATH: '/bin', MEMFLOWUP: 'x' })).to.deep.equal(loadConfig({}))
+  })
+
+  it('required signatures without a key to verify them are refused', () => {
+    expect(refusal({ MEMFLOW_REQUIRE_SIGNATURE: 'true' })).to.match(
+      /^MEMFLOW_REQUIRE_SIGNATURE: without keys .+ MEMFLOW_PUBLIC_KEY_FILE/,
+    )
+  })
+
+  it('a token that no Authorization header can carry is refused and not shown', () => {
+    for (const token of ['two words', 'umlaut-ü', 'a"b', '=a', 'a=b']) {
+      const message = refusal({ MEMFLOW_BEARER_TOKEN: token })
+      expect(message, token).to.match(/^MEMFLOW_BEARER_TOKEN: its value is not a token that clients can send/)
+      expect(message).not.to.include(token)
+    }
+    for (const token of ['0123abcdef', 'A.b_c~d+e/f-g==']) {
+      expect(loadConfig({ MEMFLOW_BEARER_TOKEN: token }).bearerToken).to.equal(token)
+    }
   })
 
   it('every refusal is one line', () => {

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { parseEnv } from 'node:util'
 import { Command, Option } from 'commander'
 import type { SyncOptions } from './commands/mirror.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
+import { readEnvFile } from './env-file.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -11,6 +11,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 // What a command needs is loaded with it: the others start sooner.
 const program = new Command('memflow-registry')
+  // Commander exits with 1, which is for findings here.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .description('An OCI registry for memflow plugins: oras and memflowup, one store.')
   .version(version)
   .addHelpText(
@@ -87,6 +89,15 @@ program
   )
 
 program
+  .command('import')
+  .description('take over the plugins of the original memflow-registry, while this registry is not served')
+  .argument('<folder>', 'its storage folder, with {digest}.plugin and {digest}.meta files; it is only read')
+  .option('--dry-run', 'check every file and write nothing')
+  .action(async (folder: string, options: { dryRun?: true }) =>
+    (await import('./commands/import.ts')).importCommand(settings(), folder, options),
+  )
+
+program
   .command('mirror')
   .description('work with the registries that this one mirrors')
   .command('sync')
@@ -102,6 +113,16 @@ program
     (await import('./commands/mirror.ts')).syncCommand(settings(), mirror, names, options),
   )
 
+const config = program
+  .command('config')
+  .description('print the settings that are in force and where they come from')
+  .action(async () => (await import('./commands/config.ts')).configCommand(envFile(), process.env))
+
+config
+  .command('check')
+  .description('check the settings and the files that they name: exit code 0 or 2')
+  .action(async () => (await import('./commands/config.ts')).configCheckCommand(settings()))
+
 try {
   await program.parseAsync()
 } catch (error) {
@@ -115,16 +136,15 @@ function several(name: string, before: readonly string[] = []): readonly string[
   return [...before, name]
 }
 
-/** The environment goes before `.env`, as it did for the original. */
+/** The environment wins over `.env`, as it did for the original. */
 function settings(): Config {
   return loadConfig({ ...envFile(), ...process.env })
 }
 
-function envFile(): Record<string, string | undefined> {
+function envFile(): Record<string, string> {
   try {
-    return parseEnv(readFileSync('.env', 'utf8')) as Record<string, string | undefined>
+    return readEnvFile('.env')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
     throw new ConfigError(`.env: ${(error as Error).message}`)
   }
 }

@@ -128,12 +128,7 @@ export async function openParts(
   config: Config,
   log: Logger,
 ): Promise<{ parts: Omit<Parts, 'index'>; keys: readonly Key[]; close: () => Promise<void> }> {
-  const keys = await readKeys('MEMFLOW_PUBLIC_KEY_FILE', config.publicKeyFile)
-  const upstreamKeys = await Promise.all(
-    config.mirrors.map(({ name, publicKeyFile }) =>
-      readKeys(`the publicKeyFile of the mirror ${name}`, publicKeyFile),
-    ),
-  )
+  const { keys, upstreamKeys } = await readKeyFiles(config)
   const store = await openStore(config, ({ failure, ...damage }) =>
     log.error({ ...damage, err: failure }, 'a damaged blob is out of service'),
   )
@@ -149,7 +144,7 @@ export async function openParts(
     store,
     analyzer,
     documents,
-    verifier: new Verifier(keys, upstreamKeys.flat()),
+    verifier: new Verifier(keys, upstreamKeys),
     clock: new Clock(),
     policy: config,
     mirrors,
@@ -174,7 +169,15 @@ function openMirrors({ mirrors, maxPluginSize, mirrorRate }: Config, documents: 
   )
 }
 
-/** Throws `ConfigError`, which names the setting. */
+/** The public keys of this registry and those of its upstreams. Throws `ConfigError`, which names the setting. */
+export async function readKeyFiles({ publicKeyFile, mirrors }: Config) {
+  const keys = await readKeys('MEMFLOW_PUBLIC_KEY_FILE', publicKeyFile)
+  const ofMirrors = await Promise.all(
+    mirrors.map(mirror => readKeys(`the publicKeyFile of the mirror ${mirror.name}`, mirror.publicKeyFile)),
+  )
+  return { keys, upstreamKeys: ofMirrors.flat() }
+}
+
 function readKeys(setting: string, files = ''): Promise<Key[]> {
   return loadKeys(files).catch(error => {
     throw new ConfigError(`${setting}: ${(error as Error).message}`, { cause: error })

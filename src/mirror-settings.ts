@@ -13,6 +13,8 @@ export interface MirrorSettings {
   readonly prefix: string | undefined
   readonly username: string | undefined
   readonly password: string | undefined
+  /** The variable that the password was read from. */
+  readonly passwordEnv: string | undefined
   /** Of a memflow registry: the keys that its plugins are signed by. */
   readonly publicKeyFile: string | undefined
   /** Milliseconds. */
@@ -99,6 +101,7 @@ function complete(entry: MirrorEntry, folder: string, env: Env): MirrorSettings 
     prefix: field<string>('prefix'),
     username: field<string>('username'),
     password,
+    passwordEnv: field<string>('passwordEnv'),
     publicKeyFile,
     tagTtl: parseDuration(field('tagTtl') ?? '5m') ?? 0,
     negativeTtl: parseDuration(field('negativeTtl') ?? '30s') ?? 0,

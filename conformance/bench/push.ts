@@ -13,7 +13,7 @@ export async function pushBlob(
   digest: Digest,
 ): Promise<void> {
   const { headers } = await client.expect(202, 'POST', `/v2/${repository}/blobs/uploads/`)
-  const location = headers.location ?? ''
+  const location = (headers.location ?? '').replace(/\?.*$/, '')
   const path = `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`
   await client.expect(201, 'PUT', path, { 'content-type': OCTET_STREAM }, parts)
 }

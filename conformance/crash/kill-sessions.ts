@@ -50,7 +50,7 @@ export class SessionClient implements Client {
     const { status, headers } = await registry.ask('POST', `/v2/${repository}/blobs/uploads/`)
     tally.check(status === 202, `failed: POST of an upload -> ${status}`)
     const content = contentOf(Buffer.alloc(2 + random.below(2_000_000), `${this.#name} ${this.#made++}`))
-    const location = headers.get('location') ?? ''
+    const location = (headers.get('location') ?? '').replace(/\?.*$/, '')
     this.#sessions.push({ repository, location, content, offset: 0, state: 'going' })
   }
 

@@ -152,7 +152,8 @@ export class Trial {
   #readLog(): void {
     const { tally } = this.#world
     for (const line of this.#server.log().split('\n')) {
-      if (/"level":(?:50|60)/.test(line)) tally.check(false, `failed: the server says ${line.slice(0, 500)}`)
+      if (/"level":"(?:error|fatal)"/.test(line))
+        tally.check(false, `failed: the server says ${line.slice(0, 500)}`)
       if (line.includes('"garbage was collected"')) tally.count('collections of garbage')
     }
   }

@@ -67,7 +67,7 @@ export class RegistryClient {
   /** In a session, in chunks of so many bytes. */
   async pushInSession(repository: string, { digest, bytes }: Content, chunk = bytes.length): Promise<number> {
     const begun = await this.ask('POST', `/v2/${repository}/blobs/uploads/`)
-    const location = begun.headers.get('location') ?? ''
+    const location = (begun.headers.get('location') ?? '').replace(/\?.*$/, '')
     for (let at = 0; at < bytes.length; at += chunk) {
       const { status } = await this.ask('PATCH', location, bytes.subarray(at, at + chunk))
       if (status !== 202) return status

@@ -32,6 +32,8 @@ describe('analyzer: a server', () => {
       const app = createApp(core, new Access('secret'), createLogger('off'), {
         maxPluginSize: 20 * MIB,
         cacheSize: 0,
+        accessLog: false,
+        corsOrigins: [],
       })
       http = await listen(app)
     })

@@ -6,6 +6,7 @@ import { digestOf } from '../../src/oci/digest.ts'
 import { BLOCK } from '../../src/store/direct-writer.ts'
 import { type Answer, ask, Wire } from '../support/ask.ts'
 import { Command } from '../support/command.ts'
+import { sessionPath } from '../support/oci.ts'
 import { tmpDir } from '../support/tmp.ts'
 import { until } from '../support/until.ts'
 
@@ -25,7 +26,7 @@ describe('serve: stopping and starting again', () => {
   }
 
   async function begin(url: string): Promise<string> {
-    return `${(await ask(url, 'POST', '/v2/a/blobs/uploads/', { headers })).headers.location}`
+    return sessionPath(await ask(url, 'POST', '/v2/a/blobs/uploads/', { headers }))
   }
 
   const offset = (answer: Answer) => Number(/^0-(\d+)$/.exec(`${answer.headers.range}`)?.[1]) + 1

@@ -219,7 +219,7 @@ describe('http/access', () => {
       const core = await open()
       await core.pushImage('a', 'v1', [])
       let now = Date.now()
-      const policy = { maxPluginSize: 20 * MIB, cacheSize: MIB }
+      const policy = { maxPluginSize: 20 * MIB, cacheSize: MIB, accessLog: false, corsOrigins: [] }
       const access = new Access('secret', undefined, () => now)
       const server = await listen(createApp(core, access, createLogger('off'), policy))
       try {

@@ -22,7 +22,12 @@ describe('http: a disk that fails', () => {
     const { digest } = await registry.pushBlob('a', 'abc')
     const access = new Access('secret', undefined)
     const server = await listen(
-      createApp(registry, access, createLogger('off'), { maxPluginSize: 1000, cacheSize: 0 }),
+      createApp(registry, access, createLogger('off'), {
+        maxPluginSize: 1000,
+        cacheSize: 0,
+        accessLog: false,
+        corsOrigins: [],
+      }),
     )
     const begin = () =>
       ask(server.url, 'POST', `/v2/a/blobs/uploads/?digest=${digest}`, {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { digestOf } from '../../src/oci/digest.ts'
 import { upload } from '../support/form.ts'
-import { imageManifest, pushArtifact, pushBlob, putManifest } from '../support/oci.ts'
+import { imageManifest, pushArtifact, pushBlob, putManifest, sessionPath } from '../support/oci.ts'
 import { plugin } from '../support/plugins.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
 import { tmpDir } from '../support/tmp.ts'
@@ -17,7 +17,7 @@ describe('a disk with less free than shall stay free', () => {
     const roomy = await startRegistry({ storage })
     await pushArtifact(roomy, 'a', 'v1')
     await pushBlob(roomy, 'a', 'unused')
-    session = `${(await roomy.write('POST', '/v2/a/blobs/uploads/')).headers.location}`
+    session = sessionPath(await roomy.write('POST', '/v2/a/blobs/uploads/'))
     await roomy.close()
     registry = await startRegistry({ storage, policy: { minFreeSpace: 2 ** 60 } })
   })

@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { AccessLog } from '../../src/http/access-log.ts'
 import { App } from '../../src/http/app.ts'
 import { isWanted, ReadyAnswers, standsOn } from '../../src/http/ready-answers.ts'
+import { createLogger } from '../../src/log.ts'
 import { ask, type Question } from '../support/ask.ts'
 import { imageManifest, pushArtifact, pushBlob, putManifest } from '../support/oci.ts'
 import { listen, serving } from '../support/server.ts'
@@ -21,7 +23,7 @@ describe('http/ready-answers', () => {
       rows = { unchanged: true }
       asked = 0
       const ready = new ReadyAnswers(128 * KIB, header => header === 'Bearer good')
-      const app = new App(ready)
+      const app = new App(ready, new AccessLog(createLogger('off'), { all: false }))
       app.use(ready.keep)
       app.use(ctx => {
         asked++
@@ -54,7 +56,7 @@ describe('http/ready-answers', () => {
       const [second, third] = [await twice('/bytes'), await get('/bytes')]
       expect(asked).to.equal(2)
       expect(third.text).to.equal('bytesbytes')
-      const { date: _, ...headers } = second.headers
+      const { date: _, 'x-request-id': __, ...headers } = second.headers
       expect(third.headers).to.deep.include(headers)
       expect(third.headers['x-kind']).to.equal('bytes')
     })

@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import Koa from 'koa'
 import { closeServer } from '../../src/http/server.ts'
 import { Wire } from '../support/ask.ts'
+import { sessionPath } from '../support/oci.ts'
 import { listen, serving } from '../support/server.ts'
 
 describe('http/server', () => {
@@ -71,7 +72,7 @@ describe('http/server', () => {
       return (await answerTo(`${line} HTTP/1.1`, ...headers)).slice(9, 12)
     }
     const { headers } = await registry().write('POST', '/v2/a/blobs/uploads/')
-    const at = headers.location ?? ''
+    const at = sessionPath({ headers })
     expect(await expected('PUT /v2/a/manifests/v1', authorization)).to.equal('100')
     expect(await expected(`PATCH ${at}`, authorization)).to.equal('100')
     expect(await expected('PUT /v2/a/manifests/v1')).to.equal('401')

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open, readFile, writeFile } from 'node:fs/promises'
+import { open, readFile, rm, writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { expect } from 'chai'
 import { giveAligned, takeAligned } from '../../src/lib/aligned-memory.ts'
@@ -89,6 +89,7 @@ describe('store/direct-writer', () => {
     let store: FsBlobStore
 
     beforeEach(async () => {
+      await rm(path)
       store = await FsBlobStore.open(root, { fs: faulty.fs })
       faulty.calls.length = 0
     })

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import type { Descriptor } from '../../src/oci/manifest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
@@ -66,4 +67,9 @@ export async function pushArtifact(
   const { status, text } = await putManifest(registry, repository, tag, body)
   if (status !== 201) throw new Error(`pushing a manifest: ${status} ${text}`)
   return { mediaType: OCI_MANIFEST, digest: digestOf(body), size: body.length }
+}
+
+/** The path of an upload's session, without the query that its Location has. */
+export function sessionPath({ headers }: { readonly headers: IncomingHttpHeaders }): string {
+  return (headers.location ?? '').replace(/\?.*$/, '')
 }

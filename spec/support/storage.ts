@@ -10,7 +10,7 @@ process.once('exit', () => {
   for (const folder of emptied) rmSync(folder, { recursive: true, force: true })
 })
 
-/** A folder for a storage, with nothing in it but perhaps the folders that a storage has from its first start. */
+/** A folder for a storage, with nothing in it but perhaps the layout and the folders that a storage has from its first start. */
 export async function takeStorage(): Promise<string> {
   return emptied.pop() ?? (await mkdtemp(join(tmpdir(), 'memflow-registry-')))
 }
@@ -18,6 +18,7 @@ export async function takeStorage(): Promise<string> {
 /** Takes the folder of a storage back that nobody has open any more. */
 export async function returnStorage(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
+    if (name === 'layout') continue
     if (name !== 'blobs') await rm(join(folder, name), { recursive: true })
     else for (const file of filesBelow(join(folder, name))) rmSync(file)
   }

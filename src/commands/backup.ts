@@ -70,7 +70,7 @@ async function writerOf(target: string, scope: readonly string[]): Promise<Layou
 
 /** From the index, or from the process that serves it. */
 async function* rowsOf(config: Config, repositories: readonly Repository[]): AsyncGenerator<BackupRow> {
-  const index = await openIndex(config, createLogger(config.logLevel)).catch(error => {
+  const index = await openIndex(config, createLogger(config.logLevel, config.logFormat)).catch(error => {
     if (error instanceof StorageInUse) return undefined
     throw error
   })

@@ -27,10 +27,11 @@ export async function openCollecting(config: Config): Promise<Collecting> {
 }
 
 async function ownCollecting(config: Config): Promise<Collecting> {
-  const log = createLogger(config.logLevel)
+  const log = createLogger(config.logLevel, config.logFormat)
+  // The store first: it refuses a folder that is no storage before anything is written there.
+  const store = await openStore(config, damage => log.error(damage, 'a damaged blob is out of service'))
   const index = await openIndex(config, log)
   try {
-    const store = await openStore(config, damage => log.error(damage, 'a damaged blob is out of service'))
     const clock = new Clock()
     await startClock(clock, index, log)
     const collector = new Collector({ store, index, clock, policy: config })

@@ -18,14 +18,18 @@ export function connectionLimits(
       `this process may open ${limit} files, which is too few: allow at least ${descriptorsFor(FEWEST)} (ulimit -n)`,
     )
   }
-  const maxConnections = config.maxConnections ?? Math.min(DEFAULT_MOST, connections)
+  const maxConnections =
+    config.maxConnections === 'auto' ? Math.min(DEFAULT_MOST, connections) : config.maxConnections
   if (maxConnections > connections) {
     throw new ConfigError(
       `MEMFLOW_MAX_CONNECTIONS: this process may open ${limit} files, which is enough for ${connections} connections ` +
         `and not for ${maxConnections}: set it to at most ${connections}, or allow ${descriptorsFor(maxConnections)} files (ulimit -n)`,
     )
   }
-  const maxConnectionsPerAddress = config.maxConnectionsPerAddress ?? Math.max(1, maxConnections >> 1)
+  const maxConnectionsPerAddress =
+    config.maxConnectionsPerAddress === 'auto'
+      ? Math.max(1, maxConnections >> 1)
+      : config.maxConnectionsPerAddress
   if (maxConnectionsPerAddress > maxConnections) {
     throw new ConfigError(
       `MEMFLOW_MAX_CONNECTIONS_PER_ADDRESS: ${maxConnectionsPerAddress} is more than the ${maxConnections} connections in all: ` +

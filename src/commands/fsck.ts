@@ -13,7 +13,7 @@ const FOUND = 1
 export async function fsckCommand(config: Config, { repair = false }: { repair?: boolean }): Promise<void> {
   await requireStorage(config)
   const folder = new IndexFolder(config.storageRoot)
-  const { parts, close } = await openParts(config, createLogger(config.logLevel))
+  const { parts, close } = await openParts(config, createLogger(config.logLevel, config.logFormat))
   const counts = { right: 0, 'left out': 0, left: 0 }
   const fsck = new Fsck(parts, ({ text, mended }) => {
     counts[mended ?? 'left']++

@@ -24,7 +24,7 @@ export async function reachRegistry(config: Config): Promise<ReachedRegistry> {
 }
 
 async function ownRegistry(config: Config): Promise<ReachedRegistry> {
-  const { app, close } = await compose(config, createLogger(config.logLevel))
+  const { app, close } = await compose(config, createLogger(config.logLevel, config.logFormat))
   const server = createHttpServer(app)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(0, '127.0.0.1', resolve)

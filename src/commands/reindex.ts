@@ -13,7 +13,7 @@ const LOST = 1
 export async function reindexCommand(config: Config, from: Source): Promise<void> {
   await requireStorage(config)
   const folder = new IndexFolder(config.storageRoot)
-  const { parts, close } = await openParts(config, createLogger(config.logLevel))
+  const { parts, close } = await openParts(config, createLogger(config.logLevel, config.logFormat))
   let lost = 0
   const tell = (loss: string) => {
     lost++

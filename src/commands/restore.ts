@@ -35,7 +35,7 @@ export async function restoreCommand(
   const kind = source === STDIN ? 'tar' : await kindOf(source)
   const began = performance.now()
   const status = new StatusLine()
-  const log = createLogger(config.logLevel)
+  const log = createLogger(config.logLevel, config.logFormat)
   const { parts, close } = await openParts(config, log)
   try {
     const index = await openIndex(config, log).catch(busy)

@@ -16,7 +16,7 @@ const HEAP_GROWTH = '--heap-growing-percent=100'
 /** Serves until SIGINT or SIGTERM; requests under way are finished. Throws `ConfigError` where it cannot start. */
 export async function serve(config: Config): Promise<void> {
   setFlagsFromString(HEAP_GROWTH)
-  const log = createLogger(config.logLevel)
+  const log = createLogger(config.logLevel, config.logFormat)
   const limits = connectionLimits(config)
   const { app, keys, token, close } = await compose(config, log)
   const server = createHttpServer(app, {

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'koa'
 import { RegistryError } from '../oci/errors.ts'
+import { type Identity, identify } from './access-log.ts'
 import { checkScopes, covers, formatScope, type Grant, parseScopes, readOnly } from './grant.ts'
 import { parametersOf } from './parameters.ts'
 
@@ -16,7 +17,7 @@ const LIFETIME = 300
 type Right = 'all' | readonly Grant[]
 
 /** Credentials that were checked, and until when they are good, in milliseconds since 1970. */
-interface Known {
+interface Known extends Identity {
   readonly right: Right
   readonly until: number
 }
@@ -99,10 +100,19 @@ export class Access {
     if (header === undefined) return undefined
     const key = keyOf(header)
     const known = this.#knownBy(key)
-    if (known) return known.right
-    const [scheme = '', credentials = ''] = header.trim().split(/\s+/, 2)
+    if (known) {
+      identify(ctx.req, known)
+      return known.right
+    }
+    // RFC 9110, 11.4: a scheme, spaces, and one token68; anything after it makes the whole wrong.
+    const [, scheme = '', credentials = ''] =
+      /^([A-Za-z]+) +([A-Za-z0-9._~+/-]+=*)$/.exec(header.trim()) ?? []
     const checked = await this.#check(scheme.toLowerCase(), credentials)
-    if (!checked) throw this.#refused(ctx, needed, 'the token is wrong or has expired')
+    if (!checked) {
+      identify(ctx.req, { who: 'anonymous', isRefused: true })
+      throw this.#refused(ctx, needed, 'the token is wrong or has expired')
+    }
+    identify(ctx.req, checked)
     this.#known.set(key, checked)
     if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value as string)
     return checked.right
@@ -114,7 +124,7 @@ export class Access {
   }
 
   async #check(scheme: string, credentials: string): Promise<Known | undefined> {
-    const all: Known = { right: 'all', until: Number.POSITIVE_INFINITY }
+    const all: Known = { who: 'the secret', right: 'all', until: Number.POSITIVE_INFINITY }
     if (scheme === 'basic') {
       const [, password = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(credentials, 'base64').toString()) ?? []
       return this.#isSecret(password) ? all : undefined
@@ -126,7 +136,7 @@ export class Access {
       const currentDate = new Date(this.#now())
       const options = { issuer: SERVICE, audience: SERVICE, algorithms: ['HS256'], currentDate }
       const { payload } = await jwtVerify<{ access: Grant[] }>(credentials, this.#key, options)
-      return { right: payload.access, until: (payload.exp ?? 0) * 1000 }
+      return { who: 'a token', right: payload.access, until: (payload.exp ?? 0) * 1000 }
     } catch {
       return undefined
     }

@@ -4,29 +4,41 @@ import type { Registry } from '../core/registry.ts'
 import type { Logger } from '../log.ts'
 import { RegistryError } from '../oci/errors.ts'
 import type { Access } from './access.ts'
+import { AccessLog } from './access-log.ts'
 import { backupApi } from './backup.ts'
+import { cors } from './cors.ts'
 import { renderErrors } from './errors.ts'
 import { garbageApi } from './garbage.ts'
 import { countBody } from './held-memory.ts'
 import { memflowApi, refuseMethod } from './memflow/routes.ts'
 import { ociApi } from './oci/dispatch.ts'
 import { opsApi } from './ops.ts'
-import { ReadyAnswers } from './ready-answers.ts'
+import { REQUEST_ID, ReadyAnswers } from './ready-answers.ts'
 
 /** What is ready goes out before Koa, which costs more than all else of such an answer. */
 export class App extends Koa {
   readonly #ready: ReadyAnswers
+  readonly #accessLog: AccessLog
 
-  constructor(ready: ReadyAnswers) {
+  constructor(ready: ReadyAnswers, accessLog: AccessLog) {
     super()
     this.#ready = ready
+    this.#accessLog = accessLog
   }
 
   override callback(): ReturnType<Koa['callback']> {
-    const answer = super.callback()
-    return async (req, res) => {
-      if (!this.#ready.send(req as IncomingMessage, res as ServerResponse)) await answer(req, res)
-    }
+    const answer = super.callback() as (req: IncomingMessage, res: ServerResponse) => Promise<void>
+    return (async (req: IncomingMessage, res: ServerResponse) => {
+      const id = this.#accessLog.nextId()
+      const bytes = this.#ready.send(req, res, id)
+      if (bytes !== undefined) {
+        this.#accessLog.noteCached(req, id, bytes)
+        return
+      }
+      this.#accessLog.watch(req, res, id)
+      res.setHeader(REQUEST_ID, id)
+      await answer(req, res)
+    }) as ReturnType<Koa['callback']>
   }
 }
 
@@ -35,10 +47,10 @@ export function createApp(
   registry: Registry,
   access: Access,
   log: Logger,
-  options: { maxPluginSize: number; cacheSize: number },
+  options: { maxPluginSize: number; cacheSize: number; accessLog: boolean; corsOrigins: readonly string[] },
 ): Koa {
   const ready = new ReadyAnswers(options.cacheSize, header => access.isKnown(header))
-  const app = new App(ready)
+  const app = new App(ready, new AccessLog(log, { all: options.accessLog }))
   // Koa tells of broken connections too; what is to be known of them is logged where errors are rendered.
   app.on('error', error => {
     if (!error.headerSent) log.error({ err: error }, 'request failed')
@@ -46,7 +58,8 @@ export function createApp(
   app.use(ready.keep)
   app.use(renderErrors(log))
   app.use(countBody)
-  app.use(everywhere)
+  app.use(noSniffing)
+  app.use(cors(options.corsOrigins))
   app.use(ociApi(registry, access))
   app.use(notFound)
   app.use(refuseMethod)
@@ -57,10 +70,9 @@ export function createApp(
   return app
 }
 
-/** Content is what it says it is, and anybody's page may read what anybody may read. */
-async function everywhere(ctx: Context, next: Next): Promise<void> {
+/** A browser must take the content for what its type says (https://fetch.spec.whatwg.org/#x-content-type-options-header). */
+async function noSniffing(ctx: Context, next: Next): Promise<void> {
   ctx.set('X-Content-Type-Options', 'nosniff')
-  if (ctx.method === 'GET' || ctx.method === 'HEAD') ctx.set('Access-Control-Allow-Origin', '*')
   await next()
 }
 

@@ -4,10 +4,12 @@ import type { Logger } from '../log.ts'
 import { RegistryError } from '../oci/errors.ts'
 import { storageError } from '../oci/storage-error.ts'
 import { isGone } from './client-gone.ts'
+import { FaultLog } from './fault-log.ts'
 import { endWhileReceiving } from './linger.ts'
 
 /** Renders every error once: the spec's JSON under /v2/, one line of text elsewhere. */
 export function renderErrors(log: Logger) {
+  const faults = new FaultLog(log)
   return async (ctx: Context, next: Next): Promise<void> => {
     try {
       await next()
@@ -20,7 +22,9 @@ export function renderErrors(log: Logger) {
         ctx.respond = false
         return
       }
-      await render(ctx, known(error, ctx, log))
+      const rendered = error instanceof RegistryError ? error : unexpected(error)
+      if (rendered.status >= 500) faults.report(rendered, ctx)
+      await render(ctx, rendered)
     }
   }
 }
@@ -37,14 +41,6 @@ const CLIENT_HAS_GONE = new Set<string | undefined>([
 /** Whether somebody has to know, though no client can be told. */
 function isOurs(error: unknown): boolean {
   return error instanceof RegistryError ? error.status >= 500 : !CLIENT_HAS_GONE.has(errno(error))
-}
-
-function known(error: unknown, ctx: Context, log: Logger): RegistryError {
-  const rendered = error instanceof RegistryError ? error : unexpected(error)
-  // Clients can make many of these, and none of them is a fault.
-  if (rendered.status >= 500 && rendered.error !== 'OVERLOADED')
-    log.error({ err: rendered, method: ctx.method, url: ctx.url }, 'request failed')
-  return rendered
 }
 
 /** What Node's parser stumbles over in a body is the client's fault, all else is ours. */

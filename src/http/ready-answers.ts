@@ -28,8 +28,11 @@ const ASKED = 8192
 /** Whoever makes up longer ones shall not fill the memory with them. */
 const LONGEST = 1024
 
+/** Each response has its own. */
+export const REQUEST_ID = 'x-request-id'
+
 /** What makes an answer another than the last one, or has to be looked at. */
-const TELLING = new Set(['content-length', 'if-none-match', 'range', 'transfer-encoding'])
+const TELLING = new Set(['content-length', 'if-none-match', 'origin', 'range', 'transfer-encoding'])
 
 /**
  * Answers of what is asked for again and again, ready to be written: up to so many bytes, those asked for longest ago
@@ -48,21 +51,24 @@ export class ReadyAnswers {
     this.#mayRead = mayRead
   }
 
-  /** Answers the request, if it can. */
-  send(req: IncomingMessage, res: ServerResponse): boolean {
-    if (req.method !== 'GET' && req.method !== 'HEAD') return false
+  /** Answers the request, if it can: returns the bytes of the body. */
+  send(req: IncomingMessage, res: ServerResponse, id: string): number | undefined {
+    if (req.method !== 'GET' && req.method !== 'HEAD') return undefined
     const answer = this.#answers.get(req.url ?? '')
-    if (!answer || !isPlain(req, this.#mayRead) || (req.method === 'HEAD' && !answer.heads)) return false
+    if (!answer || !isPlain(req, this.#mayRead) || (req.method === 'HEAD' && !answer.heads)) return undefined
     if (!answer.unchanged()) {
       this.#drop(req.url ?? '', answer)
       this.#note(req.url ?? '')
-      return false
+      return undefined
     }
     answer.used = true
-    res.writeHead(200, answer.headers as string[])
-    if (req.method === 'HEAD') res.end()
-    else res.end(answer.body, 'latin1')
-    return true
+    res.writeHead(200, [REQUEST_ID, id, ...answer.headers])
+    if (req.method === 'HEAD') {
+      res.end()
+      return 0
+    }
+    res.end(answer.body, 'latin1')
+    return answer.body.length
   }
 
   /** Whether a body of so many bytes is worth the memory: it was asked for before. */
@@ -100,7 +106,9 @@ export class ReadyAnswers {
     const size = bytes.length + url.length + OVERHEAD
     if (size > this.#most / 8 || !unchanged()) return
     const body = bytes.length < ONE_WRITE && isAscii(bytes) ? bytes.toString('latin1') : bytes
-    const headers = Object.entries(ctx.res.getHeaders()).flatMap(([name, value]) => [name, String(value)])
+    const headers = Object.entries(ctx.res.getHeaders()).flatMap(([name, value]) =>
+      name === REQUEST_ID ? [] : [name, String(value)],
+    )
     const old = this.#answers.get(url)
     if (old) this.#drop(url, old)
     // Whether the file of a blob is still there and sound is not told by rows: by HEAD clients ask whether to push it.

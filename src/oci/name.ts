@@ -18,9 +18,13 @@ export function isTag(text: string): text is Tag {
   return TAG.test(text)
 }
 
+export function isRepository(text: string): text is Repository {
+  return text.length <= MAX_REPOSITORY_LENGTH && REPOSITORY.test(text)
+}
+
 /** The repository that the text names. Throws `NAME_INVALID`. */
 export function parseRepository(text: string): Repository {
-  if (text.length <= MAX_REPOSITORY_LENGTH && REPOSITORY.test(text)) return text as Repository
+  if (isRepository(text)) return text
   throw new RegistryError('NAME_INVALID', {
     message: `a repository name is at most ${MAX_REPOSITORY_LENGTH} lower-case letters, digits and single . _ - between them, in parts divided by /`,
     detail: { name: text.slice(0, MAX_REPOSITORY_LENGTH) },

@@ -150,7 +150,9 @@ export class FsBlobStore implements BlobStore {
     let expired = 0
     for (const id of await this.#disk.fs.readdir(this.#layout.uploads)) {
       const stats = await orAbsent(this.#disk.fs.stat(this.#layout.upload(id)))
-      if (!isUploadId(id) || !stats || this.#live.get(id)?.isActive(lasting)) continue
+      // Only files are uploads: a folder that a user has put there stays.
+      if (!isUploadId(id) || !stats?.isFile()) continue
+      if (this.#live.get(id)?.isActive(lasting)) continue
       // One from the far future was written when the clock was wrong.
       if (stats.mtime >= olderThan && stats.mtimeMs - Date.now() < lasting) continue
       await this.#session(id).abort()

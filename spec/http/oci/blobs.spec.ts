@@ -26,13 +26,12 @@ describe('http/oci/blobs', () => {
       'accept-ranges': 'bytes',
       'cache-control': 'public, max-age=31536000, immutable',
       'x-content-type-options': 'nosniff',
-      'access-control-allow-origin': '*',
     })
     expect(headers).not.to.have.property('transfer-encoding')
   })
 
   it('HEAD -> 200 with the headers of GET and no body', async () => {
-    const { date: _, ...get } = (await registry().ask('GET', path)).headers
+    const { date: _, 'x-request-id': __, ...get } = (await registry().ask('GET', path)).headers
     const head = await registry().ask('HEAD', path)
     expect(head.status).to.equal(200)
     expect(head.headers).to.deep.include(get)
@@ -160,7 +159,7 @@ describe('http/oci/blobs', () => {
     const { status, headers } = await registry().ask('HEAD', blob)
     expect({ status, length: headers['content-length'] }).to.deep.equal({ status: 200, length: '2000' })
     for (let i = 0; i < 4; i++) {
-      const { date: _, ...whole } = headers
+      const { date: _, 'x-request-id': __, ...whole } = headers
       const answer = await registry().ask('GET', blob)
       expect(answer.headers).to.deep.include(whole)
       expect(answer.bytes).to.deep.equal(small)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { type Answer, Wire } from '../../support/ask.ts'
-import { pushBlob } from '../../support/oci.ts'
+import { pushBlob, sessionPath } from '../../support/oci.ts'
 import { isOpen } from '../../support/open-files.ts'
 import { serving, startRegistry } from '../../support/server.ts'
 import { storages } from '../../support/storage.ts'
@@ -14,8 +14,8 @@ describe('http/oci/uploads', () => {
   const abc = digestOf('abc')
 
   function location(answer: Answer): string {
-    expect(answer.headers.location).to.match(/^\/v2\/[a-z/]+\/blobs\/uploads\/[0-9a-f-]{36}$/)
-    return answer.headers.location ?? ''
+    expect(answer.headers.location).to.match(/^\/v2\/[a-z/]+\/blobs\/uploads\/[0-9a-f-]{36}\?_state=open$/)
+    return sessionPath(answer)
   }
 
   async function begin(repository = 'a'): Promise<string> {
@@ -179,7 +179,7 @@ describe('http/oci/uploads', () => {
       for (const range of ['0-0', '0-2']) {
         const answer = await registry().write('GET', at)
         expect(answer.status).to.equal(204)
-        expect(answer.headers).to.include({ range, location: at })
+        expect(answer.headers).to.include({ range, location: `${at}?_state=open` })
         expect(answer.text).to.equal('')
         await patch(at, 'abc')
       }
@@ -196,7 +196,11 @@ describe('http/oci/uploads', () => {
         const answer = await patch(at, body, range)
         expect(answer.status).to.equal(416)
         expect(answer.code).to.equal('BLOB_UPLOAD_INVALID')
-        expect(answer.headers).to.include({ range: '0-2', location: at, 'content-type': 'application/json' })
+        expect(answer.headers).to.include({
+          range: '0-2',
+          location: `${at}?_state=open`,
+          'content-type': 'application/json',
+        })
         expectCreated(await put(at, digestOf('abcdef'), 'def', '3-5'), digestOf('abcdef'))
       })
 
@@ -205,7 +209,7 @@ describe('http/oci/uploads', () => {
         await patch(at, 'abc', '0-2')
         const answer = await put(at, digestOf(`abc${body}`), body, range)
         expect(answer.status).to.equal(416)
-        expect(answer.headers).to.include({ range: '0-2', location: at })
+        expect(answer.headers).to.include({ range: '0-2', location: `${at}?_state=open` })
         expectCreated(await put(at, abc), abc)
       })
     }
@@ -335,6 +339,21 @@ describe('http/oci/uploads', () => {
     }
   })
 
+  it('a client that appends &digest= to the Location, and one that sets it as a parameter, finish their uploads', async () => {
+    for (const append of [
+      (at: string) => `${at}&digest=${abc}`,
+      (at: string) => {
+        const url = new URL(at, registry().url)
+        url.searchParams.set('digest', abc)
+        return url.pathname + url.search
+      },
+    ]) {
+      const { headers } = await registry().write('POST', '/v2/a/blobs/uploads/')
+      const patched = await patch(headers.location ?? '', 'abc')
+      expectCreated(await registry().write('PUT', append(patched.headers.location ?? '')), abc, 'a')
+    }
+  })
+
   describe('mount', () => {
     const mount = (query: string) => registry().write('POST', `/v2/target/blobs/uploads/?${query}`)
 
@@ -362,9 +381,14 @@ describe('http/oci/uploads', () => {
       expect(await stored(digest, 'target')).to.equal('404')
     })
 
-    it('of no digest -> 400 DIGEST_INVALID, from no repository name -> 400 NAME_INVALID', async () => {
-      expect((await mount('mount=x&from=source')).code).to.equal('DIGEST_INVALID')
-      expect((await mount(`mount=${abc}&from=../source`)).code).to.equal('NAME_INVALID')
+    it('of what is no digest, or from what is no repository -> 202, an upload begins', async () => {
+      for (const query of [
+        'mount=x&from=source',
+        `mount=${abc}&from=../source`,
+        'mount=&from=',
+        `mount=${abc}&from=`,
+      ])
+        expect((await mount(query)).status, query).to.equal(202)
     })
   })
 

@@ -1,9 +1,9 @@
 import type { Context } from 'koa'
 import type { Registry } from '../../core/registry.ts'
 import type { Chunk } from '../../core/uploads.ts'
-import { type Digest, parseAlgorithm, parseDigest } from '../../oci/digest.ts'
+import { type Digest, isDigest, parseAlgorithm, parseDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
-import { parseRepository, type Repository } from '../../oci/name.ts'
+import { isRepository, type Repository } from '../../oci/name.ts'
 import { parseChunkRange } from '../../oci/range.ts'
 import { bodyOf, declaredLength } from '../body.ts'
 import { parametersOf } from '../parameters.ts'
@@ -19,9 +19,9 @@ export function uploadHandlers({ blobs, uploads }: Registry): Handlers {
         const digest = query(ctx, 'digest')
         const from = query(ctx, 'from')
         if (mount !== undefined) {
-          const wanted = parseDigest(mount)
-          if (await blobs.mount(repository, wanted, from === undefined ? from : parseRepository(from))) {
-            return created(ctx, repository, wanted)
+          // distribution-spec, Mounting a blob: a mount that is not possible becomes an upload.
+          if (isDigest(mount) && (from === undefined || isRepository(from))) {
+            if (await blobs.mount(repository, mount, from)) return created(ctx, repository, mount)
           }
         } else if (digest !== undefined) {
           const whole = parseDigest(digest)
@@ -108,7 +108,8 @@ function accepted(
   status: 202 | 204 = 202,
 ): void {
   sendEmpty(ctx, status)
-  ctx.set('Location', `/v2/${repository}/blobs/uploads/${session}`)
+  // Some clients append `&digest=` to a Location without looking for a query, so it has one, named as distribution's is.
+  ctx.set('Location', `/v2/${repository}/blobs/uploads/${session}?_state=open`)
   ctx.set('Range', `0-${Math.max(0, size - 1)}`)
   ctx.set('Docker-Upload-UUID', session)
 }
