@@ -60,12 +60,17 @@ program
   .command('gc')
   .description('remove what nothing needs any more, also while the registry is served')
   .option('--dry-run', 'only tell what would go')
-  .addOption(
-    new Option('--explain <digest>', 'tell what keeps a blob or manifest, or why it goes').conflicts(
-      'dryRun',
-    ),
+  .option(
+    '--grace <duration>',
+    'another grace period than MEMFLOW_GC_GRACE; 0 removes at once what nothing needs, also what a push under way has sent',
   )
-  .action(async (options: { dryRun?: boolean; explain?: string }) =>
+  .addOption(
+    new Option(
+      '--explain <digest>',
+      'tell what keeps a blob or manifest, or why it goes; 7 or more digits are enough',
+    ).conflicts(['dryRun', 'grace']),
+  )
+  .action(async (options: { dryRun?: boolean; explain?: string; grace?: string }) =>
     (await import('./commands/gc.ts')).gcCommand(settings(), options),
   )
 

@@ -30,7 +30,7 @@ describe('commands/gc', () => {
     expect(first).to.include({ code: 0, stderr: '' })
     expect(first.stdout.split('\n').slice(0, 2)).to.deep.equal([
       'removed       nothing',
-      'waiting       1 of no use, until MEMFLOW_GC_GRACE is over',
+      'waiting       1 of no use, for a grace period of 1s',
     ])
     await sleep(1100)
     const lines = [`link                        a ${orphan}`, `blob                   9 B  ${orphan}`]
@@ -46,6 +46,8 @@ describe('commands/gc', () => {
     expect(keeps.stdout).to.match(
       new RegExp(`^${kept} \\(7 B\\) is kept\n {2}a {2}manifest sha256:\\w{64} \\(v1\\) references it\n$`),
     )
+    for (const short of [orphan.slice(7), orphan.slice(7, 14), orphan.slice(0, 20)])
+      expect((await gc(['--explain', short], env)).stdout, short).to.equal(goes.stdout)
     const second = await gc([], env)
     expect(second.code).to.equal(0)
     expect(second.stdout.split('\n').slice(0, 3)).to.deep.equal([
@@ -94,6 +96,37 @@ describe('commands/gc', () => {
     }
   })
 
+  it('--grace 0 removes in one pass what nothing needs, and nothing else', async () => {
+    const registry = await startRegistry({ storage })
+    await fill(registry)
+    await registry.close()
+    const { code, stdout } = await gc(['--grace', '0'], { MEMFLOW_GC_GRACE: '24h' })
+    expect(code).to.equal(0)
+    expect(stdout.split('\n')).to.include('removed       1 blob (9 B), 1 link')
+    expect((await gc(['--explain', kept])).stdout).to.match(/is kept/)
+  })
+
+  it('--grace reaches the process that serves, and a MEMFLOW_GC_GRACE that it does not have is reported', async () => {
+    const registry = await startRegistry({ storage, policy: { gcGrace: 24 * 3_600_000 } })
+    try {
+      await fill(registry)
+      const env = { MEMFLOW_ADDR: new URL(registry.url).host, MEMFLOW_BEARER_TOKEN: registry.token }
+      const other = await gc([], env)
+      expect(other.stdout.split('\n')[1]).to.equal('waiting       1 of no use, for a grace period of 1d')
+      expect(other.stderr).to.match(
+        /^memflow-registry: MEMFLOW_GC_GRACE: [^\n]+ has 1d, [^\n]+ not 1s; --grace [^\n]+\n$/,
+      )
+      const dry = await gc(['--dry-run', '--grace', '0'], env)
+      expect(dry.stdout.split('\n')).to.include('would remove  1 blob (9 B), 1 link')
+      const now = await gc(['--grace', '0'], env)
+      expect(now).to.include({ code: 0, stderr: '' })
+      expect(now.stdout.split('\n')).to.include('removed       1 blob (9 B), 1 link')
+      expect((await registry.ask('GET', `/v2/a/blobs/${kept}`)).text).to.equal('content')
+    } finally {
+      await registry.close()
+    }
+  })
+
   it('where the index was lost -> 1, and what to run; behind that it collects', async () => {
     const registry = await startRegistry({ storage })
     await fill(registry)
@@ -108,7 +141,12 @@ describe('commands/gc', () => {
   })
 
   for (const [args, env, text] of [
-    [['--explain', 'nonsense'], {}, '--explain: "nonsense" is not a digest such as sha256:<64 digits>'],
+    [
+      ['--explain', 'nonsense'],
+      {},
+      '--explain: "nonsense" is not a digest such as sha256:<64 digits>, and not 7 or more of its digits',
+    ],
+    [['--grace', 'soon'], {}, '--grace: "soon" is not a duration such as 30m, 24h or 7d, or 0'],
     [[], { MEMFLOW_STORAGE_ROOT: 'nowhere' }, 'MEMFLOW_STORAGE_ROOT: there is no nowhere'],
   ] as const) {
     it(`gc ${args.join(' ')} ${JSON.stringify(env)} -> 2 and one line`, async () => {

@@ -35,6 +35,7 @@ describe('http/garbage', () => {
       { kind: 'blob', digest, size: 9 },
     ])
     expect(real.at(-1).collected).to.deep.equal({
+      graceMs: 1,
       uploads: 0,
       links: 3,
       blobs: 3,
@@ -53,6 +54,14 @@ describe('http/garbage', () => {
     expect(json).to.deep.include({ digest: digestOf('content'), kept: true, size: 7 })
     expect((await registry().write('GET', `/ops/gc/${digestOf('nothing')}`)).status).to.equal(404)
     expect((await registry().write('GET', '/ops/gc/sha256:0')).status).to.equal(400)
+    const short = await registry().write('GET', `/ops/gc/${digestOf('content').slice(7, 14)}`)
+    expect(short.json).to.deep.equal(json)
+    expect((await registry().write('GET', '/ops/gc/0000000')).status).to.equal(404)
+  })
+
+  it('POST /ops/gc?grace= -> 400 if it is not a duration', async () => {
+    for (const grace of ['', 'soon', '-1s', '1', '0s'])
+      expect((await registry().write('POST', `/ops/gc?grace=${grace}`)).status, grace).to.equal(400)
   })
 
   it('/ops/gc without the token, or by another method -> 401, 405', async () => {

@@ -4,15 +4,19 @@ import { type Collected, Collector } from '../core/garbage/collector.ts'
 import type { Explanation } from '../core/garbage/explanation.ts'
 import type { Garbage } from '../core/garbage/sweep.ts'
 import { Clock } from '../lib/clock.ts'
+import { formatDuration } from '../lib/units.ts'
 import { createLogger } from '../log.ts'
-import type { Digest } from '../oci/digest.ts'
 import { ServingProcess } from './serving-process.ts'
 
 /** Garbage collection of one storage. */
 export interface Collecting {
-  collect(options: { dryRun: boolean; onGarbage: (garbage: Garbage) => void }): Promise<Collected>
-  /** Undefined where there is nothing of that digest. */
-  explain(digest: Digest): Promise<Explanation | undefined>
+  collect(options: {
+    dryRun: boolean
+    graceMs: number | undefined
+    onGarbage: (garbage: Garbage) => void
+  }): Promise<Collected>
+  /** Of a digest or the beginning of one. Undefined where there is nothing of that digest. */
+  explain(digest: string): Promise<Explanation | undefined>
   close(): Promise<void>
 }
 
@@ -50,8 +54,12 @@ async function ownCollecting(config: Config): Promise<Collecting> {
 async function servedCollecting(config: Config): Promise<Collecting> {
   const serving = await ServingProcess.of(config)
   return {
-    collect: async ({ dryRun, onGarbage }) => {
-      const path = `/ops/gc${dryRun ? '?dry-run' : ''}`
+    collect: async ({ dryRun, graceMs, onGarbage }) => {
+      const query = new URLSearchParams({
+        ...(dryRun && { 'dry-run': '' }),
+        ...(graceMs !== undefined && { grace: formatDuration(graceMs) }),
+      })
+      const path = `/ops/gc?${query}`
       for await (const line of serving.lines<Garbage | { collected: Collected }>('POST', path)) {
         if ('collected' in line) return line.collected
         onGarbage(line)

@@ -18,3 +18,17 @@ export function parseDuration(text: string): number | undefined {
   const span = Number(count) * (SPANS[unit] ?? Number.NaN)
   return span > 0 ? span : undefined
 }
+
+/** Milliseconds as `parseDuration` reads them, in the largest unit that divides them; `0` is 0. */
+export function formatDuration(millis: number): string {
+  if (millis === 0) return '0'
+  const [unit, span] = Object.entries(SPANS)
+    .reverse()
+    .find(([, span]) => millis % span === 0) ?? ['ms', 1]
+  return `${millis / span}${unit}`
+}
+
+/** As `parseDuration`, and 0. */
+export function parseDurationOrZero(text: string): number | undefined {
+  return text === '0' ? 0 : parseDuration(text)
+}

@@ -33,6 +33,16 @@ export function algorithmOf(digest: Digest): Algorithm {
   return digest.startsWith('sha256:') ? 'sha256' : 'sha512'
 }
 
+/**
+ * What users copy from other outputs, with its algorithm: a whole digest, or 7 or more of the hex digits of a SHA-256
+ * one, with or without `sha256:`. Undefined if it is neither.
+ */
+export function parseAbbreviated(text: string): string | undefined {
+  if (isDigest(text)) return text
+  const [, digits] = /^(?:sha256:)?([0-9a-f]{7,64})$/.exec(text) ?? []
+  return digits && `sha256:${digits}`
+}
+
 /** The hex digits behind the colon. */
 export function hexOf(digest: Digest): string {
   return digest.slice(7)

@@ -4,6 +4,7 @@ import { HOLDERS, LINKS } from '../../../src/index/tables.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
 import { ForwardClock } from '../../support/clock.ts'
 import { plugin } from '../../support/plugins.ts'
+import { refusal } from '../../support/refusal.ts'
 import { type CoreRegistry, registries, repo } from '../../support/registry.ts'
 
 const HOUR = 3_600_000
@@ -32,6 +33,24 @@ describe('core/garbage/explanation', () => {
 
   it('of what is not here is nothing', async () => {
     expect(await registry.collector.explain(digestOf('never pushed'))).to.equal(undefined)
+  })
+
+  it('is found by the beginning of a digest, whatever has it: a blob, a manifest, a plugin', async () => {
+    const layer = await registry.pushBlob('a', 'found')
+    const { digest } = await registry.pushImage('a', 'v1', [layer])
+    await registry.publish(binary)
+    for (const whole of [layer.digest, digest, digestOf(binary)])
+      expect(await registry.collector.explain(whole.slice(0, 14)), whole).to.include({ digest: whole })
+    expect(await registry.collector.explain('sha256:0000000')).to.equal(undefined)
+  })
+
+  it('of the beginning of two digests is refused', async () => {
+    // Both begin with e64ca7c.
+    await registry.pushBlob('a', 't7837')
+    await registry.pushBlob('b', 't9129')
+    expect(await refusal(registry.collector.explain('sha256:e64ca7c'))).to.equal('BAD_REQUEST')
+    const whole = digestOf('t7837')
+    expect(await registry.collector.explain(whole.slice(0, 24))).to.include({ digest: whole })
   })
 
   it('of a blob names the manifests that reference it, in each repository', async () => {

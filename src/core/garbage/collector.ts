@@ -1,8 +1,8 @@
 import { put } from '../../index/contract.ts'
 import { COMPLETE, LINKS, MANIFESTS } from '../../index/tables.ts'
-import type { Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { type Explanation, explain } from './explanation.ts'
+import { findDigest } from './find-digest.ts'
 import type { GarbageParts } from './garbage-rules.ts'
 import { Sweep, type SweepOptions, type Swept } from './sweep.ts'
 
@@ -62,8 +62,12 @@ export class Collector {
     return store.expireUploads(new Date(Date.now() - policy.uploadTtl))
   }
 
-  /** What keeps a blob or manifest, or why it goes. Undefined where there is none of that digest. */
-  explain(digest: Digest): Promise<Explanation | undefined> {
-    return explain(this.#parts, digest)
+  /**
+   * What keeps a blob or manifest, or why it goes; of a digest, or of the beginning of one, see `parseAbbreviated`.
+   * Undefined if there is none. Throws `BAD_REQUEST` if several begin so.
+   */
+  async explain(beginning: string): Promise<Explanation | undefined> {
+    const digest = await findDigest(this.#parts, beginning)
+    return digest && explain(this.#parts, digest)
   }
 }

@@ -20,6 +20,8 @@ export interface Garbage {
 }
 
 export interface Swept {
+  /** The grace period of the pass, in milliseconds. */
+  readonly graceMs: number
   /** What was looked at. */
   readonly links: number
   readonly blobs: number
@@ -31,6 +33,8 @@ export interface Swept {
 }
 
 export interface SweepOptions {
+  /** The grace period of this pass, in milliseconds; that of the settings if it is undefined. */
+  readonly graceMs?: number | undefined
   /** Changes nothing, and tells what it would do. */
   readonly dryRun?: boolean
   /** Rests as long as it works, for whom it runs beside. */
@@ -51,6 +55,7 @@ export class Sweep {
   readonly #began: bigint
   /** What was of no use for so long goes; in nanoseconds. */
   readonly #grace: bigint
+  readonly #graceMs: number
   readonly #spells: Spells
   /** Holders that a dry run would have taken from a blob before it comes to the blobs. */
   readonly #lost = new Map<string, number>()
@@ -66,7 +71,8 @@ export class Sweep {
     this.#parts = parts
     this.#options = options
     this.#began = parts.clock.now()
-    this.#grace = BigInt(parts.policy.gcGrace) * 1_000_000n
+    this.#graceMs = options.graceMs ?? parts.policy.gcGrace
+    this.#grace = BigInt(this.#graceMs) * 1_000_000n
     this.#spells = new Spells(options.gentle === true, options.signal)
   }
 
@@ -76,7 +82,7 @@ export class Sweep {
     await this.#rows(UNUSED_LINKS)
     await this.#blobs()
     if (!this.#options.dryRun) await this.#verdicts()
-    return this.#swept
+    return { graceMs: this.#graceMs, ...this.#swept }
   }
 
   async #rows<Row extends Noted>(rule: Rule<Row>): Promise<void> {
@@ -104,7 +110,8 @@ export class Sweep {
         if (!row || (await rule.isNeeded(batch, repository, digest))) continue
         const waited =
           row.unused === undefined ? undefined : this.#parts.clock.since(BigInt(row.unused), this.#began)
-        if (waited !== undefined && waited >= this.#grace) {
+        // Without a grace period, a row goes in the pass that finds it, also if its note is from a wrong clock.
+        if (this.#grace === 0n || (waited !== undefined && waited >= this.#grace)) {
           rule.remove(batch, [repository, digest])
           gone.push({ kind: rule.kind, repository, digest })
         } else {
