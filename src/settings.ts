@@ -59,7 +59,7 @@ export const SETTINGS = {
     parse: parseSwitch,
     expected: 'true or false',
     about:
-      'Refuse plugins without a signature over OCI too. Otherwise they are stored, and the REST API lists them after a valid signature has come. It needs public keys.',
+      'Refuse plugins without a signature over OCI too, and artifacts whose layers cannot be searched whole for plugins, such as a zip. Otherwise they are stored, and the REST API lists plugins after a valid signature has come. It needs public keys.',
   },
   logLevel: {
     name: 'MEMFLOW_LOG',

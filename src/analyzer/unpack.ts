@@ -31,6 +31,8 @@ export interface Unpacked {
   readonly entries: number
   /** The limit at which the search has ended, in words. Absent when the archive was searched whole, or is damaged. */
   readonly past?: string
+  /** Why plugins may be in it that were passed over: it is damaged, or has files that are not read. */
+  readonly unread?: string
 }
 
 /** Memory of one step of zlib. With the preset, 16 KiB, unpacking takes twice as long. */
@@ -47,6 +49,7 @@ export async function* unpack(
   let bytes = 0
   let plugins = 0
   let past: string | undefined
+  let damage: string | undefined
   try {
     for await (const chunk of gzip ? gunzipped(source) : source) {
       bytes += chunk.length
@@ -67,11 +70,14 @@ export async function* unpack(
     // What cannot be unpacked holds no plugin and is a blob like any other.
     if (!(error instanceof TarError)) throw error
     if (error.limit) past = error.message
+    else damage = error.message
   }
+  const unread = damage ?? files.unread
   return {
     bytes: Math.min(bytes, limits.bytes),
     entries: Math.min(files.entries, limits.entries),
     ...(past && { past }),
+    ...(unread && { unread }),
   }
 }
 

@@ -38,6 +38,8 @@ interface Body {
   left: number
   /** Bytes that were kept. */
   kept: number
+  /** Why the file is passed over if its first bytes are wanted. */
+  readonly unread?: string | undefined
 }
 
 /**
@@ -57,6 +59,7 @@ export class TarFiles {
   #pax: { readonly size?: number; readonly sparse?: boolean } = {}
   #entries = 0
   #headers = 0
+  #unread: string | undefined
 
   constructor(wanted: (head: Uint8Array) => boolean, limits: TarLimits) {
     this.#wanted = wanted
@@ -66,6 +69,11 @@ export class TarFiles {
   /** Number of entries so far. */
   get entries(): number {
     return this.#entries
+  }
+
+  /** Why a wanted file may be in it that was passed over; tools that unpack the archive restore it all the same. */
+  get unread(): string | undefined {
+    return this.#unread
   }
 
   /**
@@ -110,14 +118,24 @@ export class TarFiles {
       this.#makeRoom(size)
       return bodyOf('pax', size)
     }
+    if (type === 'x') this.#unread ??= 'a header in the archive is too large'
     if (type === 'x' || type === 'g' || type === 'L' || type === 'K') return bodyOf('skip', size)
     if (++this.#entries > this.#limits.entries) throw this.#tooMany()
     const { size: whole = size, sparse = false } = this.#pax
     this.#pax = {}
     // A directory has no content, whatever its size field says.
     if (type === '5') return bodyOf('skip', 0)
-    const regular = (type === '0' || type === '\0') && !sparse
-    return bodyOf(regular && whole >= HEAD && whole <= this.#limits.file ? 'file' : 'skip', whole)
+    if (sparse || type === 'S') {
+      this.#unread ??= 'a file in the archive is sparse'
+      return bodyOf('skip', whole)
+    }
+    return bodyOf(whole >= HEAD ? 'file' : 'skip', whole, this.#unreadable(type, whole))
+  }
+
+  /** POSIX, ustar: an entry of an unknown type is restored as a regular file. */
+  #unreadable(type: string, size: number): string | undefined {
+    if (size > this.#limits.file) return `a binary in the archive has more than ${this.#limits.file} bytes`
+    return type === '0' || type === '\0' ? undefined : 'a binary in the archive is no regular file'
   }
 
   #addToBody(body: Body, part: Uint8Array): void {
@@ -129,7 +147,9 @@ export class TarFiles {
       body.kept += head.length
       content = content.subarray(head.length)
       if (body.kept < HEAD) return
-      if (!this.#wanted(this.#head)) body.kind = 'skip'
+      const wanted = this.#wanted(this.#head)
+      if (wanted && body.unread) this.#unread ??= body.unread
+      if (!wanted || body.unread) body.kind = 'skip'
       else this.#makeRoom(body.size).set(this.#head)
     }
     if (body.kind === 'skip') return
@@ -147,8 +167,8 @@ export class TarFiles {
   }
 }
 
-function bodyOf(kind: Body['kind'], size: number): Body {
-  return { kind, size, left: Math.ceil(size / BLOCK) * BLOCK, kept: 0 }
+function bodyOf(kind: Body['kind'], size: number, unread?: string): Body {
+  return { kind, size, left: Math.ceil(size / BLOCK) * BLOCK, kept: 0, unread }
 }
 
 function damaged(): TarError {

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
+import { otherArchiveOf } from '../archive/other-archives.ts'
 import type { Batch } from '../index/batch.ts'
 import { put } from '../index/contract.ts'
 import { type LayerPlugin, VERDICTS, type VerdictRow } from '../index/search-tables.ts'
@@ -26,7 +27,7 @@ export interface LookedAt {
 }
 
 /** Goes up when other rules of this file, or of archive/tar-files.ts, find other plugins in the same layer. */
-const SEARCH_VERSION = 1
+const SEARCH_VERSION = 2
 
 /** As many bytes tell what a blob is. */
 const HEAD = 512
@@ -65,6 +66,14 @@ export class LayerSearch {
     const { size } = handle
     const kind = kindOf(await read(handle, HEAD))
     return kind && { kind, size }
+  }
+
+  /** Why plugins may be in a layer that `look` returned nothing for; undefined if it is not packed in a known way. */
+  async unsearchable(layer: Digest): Promise<string | undefined> {
+    const handle = await this.#parts.store.open(layer)
+    if (!handle) return 'it is not here'
+    const kind = otherArchiveOf(await read(handle, HEAD))
+    return kind && `it is ${kind}; only tar and tar+gzip are searched`
   }
 
   /**
@@ -134,7 +143,10 @@ export class LayerSearch {
 
   async #examine(layer: Digest, size: number, owner: string): Promise<VerdictRow> {
     const { analyzer, policy, store } = this.#parts
-    if (size > policy.maxPluginSize) return this.#verdict(0, 1, [])
+    if (size > policy.maxPluginSize) {
+      const unread = `it is a binary of more than ${policy.maxPluginSize} bytes`
+      return this.#verdict(0, 1, [], { unread })
+    }
     const handle = await store.open(layer)
     const bytes = handle ? await read(handle, size) : Buffer.alloc(0)
     try {
@@ -163,8 +175,8 @@ export class LayerSearch {
       },
       owner,
     )
-    const { past } = unpacked
-    return this.#verdict(unpacked.bytes, Math.max(1, unpacked.entries), plugins, past ? { past } : {})
+    const { bytes: cost, entries, ...incomplete } = unpacked
+    return this.#verdict(cost, Math.max(1, entries), plugins, incomplete)
   }
 
   async #open(layer: Digest): Promise<Readable> {
@@ -183,7 +195,7 @@ export class LayerSearch {
     bytes: number,
     entries: number,
     plugins: readonly LayerPlugin[],
-    more: Pick<VerdictRow, 'past' | 'refusal'> = {},
+    more: Pick<VerdictRow, 'past' | 'unread' | 'refusal'> = {},
   ): VerdictRow {
     return { rules: this.#rules, bytes, entries, plugins, ...more }
   }

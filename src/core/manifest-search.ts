@@ -34,6 +34,7 @@ export class ManifestSearch {
     if (!isSearched(manifest)) return NOTHING
     return new Recognition(this.#parts, this.layers, manifest, repository, {
       strict: when === 'push',
+      whole: when === 'push' && this.#requiresSignatures,
       mayNot: kind => this.#mayNotSearch(repository, manifest, kind, when),
       charge: bytes => this.budgets.charge(repository, bytes),
     }).run()
@@ -75,10 +76,14 @@ export class ManifestSearch {
     })
   }
 
+  get #requiresSignatures(): boolean {
+    const { policy, verifier } = this.#parts
+    return policy.requireSignature && verifier.configured
+  }
+
   /** Whether the plugins in the manifest decide about whether it is stored. */
   #decides(manifest: ImageManifest): boolean {
-    const { policy, verifier } = this.#parts
-    if (policy.requireSignature && verifier.configured) return true
+    if (this.#requiresSignatures) return true
     return manifest.layers.some(layer => signatureOf(manifest, layer) !== undefined)
   }
 }

@@ -31,6 +31,8 @@ export interface Recognized {
 export interface Control {
   /** Refuses what says by its media type that it is a plugin, and is not. */
   readonly strict: boolean
+  /** Refuses a manifest whose layers cannot be searched whole. */
+  readonly whole: boolean
   /** Why the layer is owed and not searched now. */
   mayNot(kind: LayerKind): string | undefined
   /** A layer was searched that has unpacked to so many bytes beyond its size. */
@@ -82,9 +84,13 @@ export class Recognition {
       for (const layer of this.#manifest.layers) {
         // The same content is looked at once, however often it is named; and again when it says that it is a plugin.
         const content = `${layer.digest} ${layer.mediaType === PLUGIN_BINARY}`
-        if (looked.has(content) || !isDigest(layer.digest)) continue
+        if (looked.has(content)) continue
         looked.add(content)
-        if (this.#budget.isSpent) this.#unsearched ??= BUDGET_SPENT
+        if (!isDigest(layer.digest)) {
+          this.#refuseUnread(layer.digest, 'it is not here')
+          continue
+        }
+        if (this.#budget.isSpent) this.#miss(layer.digest, BUDGET_SPENT)
         if (this.#budget.isSpent) break
         await this.#look(layer, layer.digest)
       }
@@ -107,7 +113,10 @@ export class Recognition {
     if (!verdict) {
       const looked = await this.#layers.look(digest)
       if (claimed && looked?.kind !== 'binary') return this.#refuse(digest, await this.#refusalOf(digest))
-      if (!looked) return void this.#budget.take({ bytes: 0, entries: 1 })
+      if (!looked) {
+        if (this.#control.whole) this.#refuseUnread(digest, await this.#layers.unsearchable(digest))
+        return void this.#budget.take({ bytes: 0, entries: 1 })
+      }
       const reason = this.#control.mayNot(looked.kind)
       if (reason) {
         this.#unsearched ??= reason
@@ -119,10 +128,10 @@ export class Recognition {
     }
     if (claimed) this.#refuse(digest, verdict.refusal)
     if (!this.#budget.take(verdict)) {
-      this.#unsearched ??= BUDGET_SPENT
-      return
+      return this.#miss(digest, BUDGET_SPENT)
     }
-    if (verdict.past) this.#unsearched ??= `${digest}: ${verdict.past}`
+    if (verdict.past) this.#miss(digest, `${digest}: ${verdict.past}`)
+    this.#refuseUnread(digest, verdict.unread)
     for (const plugin of verdict.plugins)
       if (!this.#found.has(plugin.binary))
         this.#found.set(plugin.binary, foundPlugin(plugin, this.#manifest, layer, digest))
@@ -137,7 +146,7 @@ export class Recognition {
     } catch (error) {
       if (!(error instanceof PluginError)) throw error
       if (claimed) this.#refuse(digest, error.reason)
-      this.#unsearched ??= `${digest}: ${error.reason}`
+      this.#miss(digest, `${digest}: ${error.reason}`)
       return undefined
     }
   }
@@ -145,6 +154,22 @@ export class Recognition {
   async #refusalOf(digest: Digest): Promise<string | undefined> {
     const here = await this.#parts.store.stat(digest)
     return here && this.#layers.refusalOf(digest, this.#owner)
+  }
+
+  /** Plugins may be in the layer that were not found. */
+  #miss(layer: string, reason: string): void {
+    this.#refuseUnread(layer, reason)
+    this.#unsearched ??= reason
+  }
+
+  #refuseUnread(layer: string, reason: string | undefined): void {
+    if (!this.#control.whole || reason === undefined) return
+    throw new RegistryError('SIGNATURE_INVALID', {
+      message:
+        'Signature error: signatures are required here, and this layer cannot be searched for plugins that have none: ' +
+        `${reason}. Push plugins as they are, or in a smaller tar or tar+gzip`,
+      detail: { digest: layer },
+    })
   }
 
   /** Only what calls itself a plugin has to be one. */

@@ -28,6 +28,8 @@ export interface VerdictRow {
   readonly plugins: readonly LayerPlugin[]
   /** Why the rest of it was not searched. */
   readonly past?: string
+  /** Why plugins may be in it that were passed over, such as damage; a push is refused for it only if signatures are required. */
+  readonly unread?: string
   /** Why a binary is no plugin. */
   readonly refusal?: string
 }
