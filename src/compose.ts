@@ -16,6 +16,7 @@ import { Clock } from './lib/clock.ts'
 import { errno } from './lib/errno.ts'
 import { every } from './lib/every.ts'
 import { spareDescriptors } from './lib/spare-descriptors.ts'
+import { inWords } from './lib/system-error.ts'
 import type { Logger } from './log.ts'
 import type { MirrorSettings } from './mirror-settings.ts'
 import type { Documents } from './oci/documents.ts'
@@ -23,8 +24,9 @@ import { HttpMemflowUpstream } from './remote/memflow-upstream.ts'
 import { HttpOciUpstream } from './remote/oci-upstream.ts'
 import { type Key, loadKeys } from './signature/keys.ts'
 import { Verifier } from './signature/verifier.ts'
-import { FsBlobStore } from './store/fs-store.ts'
+import { FsBlobStore, type FsStoreOptions } from './store/fs-store.ts'
 import type { Damage } from './store/inspector.ts'
+import { assertOwner } from './store/owner.ts'
 
 /** A crash forgets the blobs that were verified since, which are then read once more. */
 const REMEMBER_EVERY_MS = 10 * 60_000
@@ -127,10 +129,15 @@ async function evictMirrored({ eviction }: Registry, log: Logger, signal: AbortS
 export async function openParts(
   config: Config,
   log: Logger,
+  { onDamage, ...ofStore }: Pick<FsStoreOptions, 'onDamage' | 'quarantine'> = {},
 ): Promise<{ parts: Omit<Parts, 'index'>; keys: readonly Key[]; close: () => Promise<void> }> {
   const { keys, upstreamKeys } = await readKeyFiles(config)
-  const store = await openStore(config, ({ failure, ...damage }) =>
-    log.error({ ...damage, err: failure }, 'a damaged blob is out of service'),
+  const store = await openStore(
+    config,
+    onDamage ??
+      (({ failure, ...damage }) =>
+        log.error({ ...damage, err: failure }, 'a damaged blob is out of service')),
+    ofStore,
   )
   const remember = () =>
     store.remember().catch(error => log.debug({ err: error }, 'verified blobs could not be remembered'))
@@ -184,10 +191,17 @@ function readKeys(setting: string, files = ''): Promise<Key[]> {
   })
 }
 
-/** The blobs alone. Throws `ConfigError`. */
-export function openStore(config: Config, onDamage: (damage: Damage) => void): Promise<FsBlobStore> {
+/** The blobs alone. Throws `ConfigError`, also if the storage belongs to another user. */
+export async function openStore(
+  config: Config,
+  onDamage: (damage: Damage) => void,
+  more: Pick<FsStoreOptions, 'quarantine'> = {},
+): Promise<FsBlobStore> {
   const { storageRoot, verifyEvery, minFreeSpace } = config
-  return FsBlobStore.open(storageRoot, { verifyEvery, minFreeSpace, onDamage }).catch(unusable(config))
+  await assertOwner(storageRoot).catch(unusable(config))
+  return FsBlobStore.open(storageRoot, { verifyEvery, minFreeSpace, onDamage, ...more }).catch(
+    unusable(config),
+  )
 }
 
 /** The index behind its journal. Throws `ConfigError`; `StorageInUse` where another process has it. */
@@ -206,7 +220,7 @@ export function unusable({ storageRoot }: Config) {
     // LevelDB says only in the cause why it could not be opened.
     const cause = errno(error)?.startsWith('LEVEL_') && error.cause instanceof Error ? error.cause : error
     const inUse = errno(cause) === 'LEVEL_LOCKED'
-    const reason = inUse ? 'another process is serving it' : cause.message
+    const reason = inUse ? 'another process is serving it' : inWords(cause)
     throw new (inUse ? StorageInUse : ConfigError)(
       `MEMFLOW_STORAGE_ROOT: ${storageRoot} cannot be used: ${reason}`,
       { cause: error },

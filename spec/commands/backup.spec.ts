@@ -62,6 +62,22 @@ describe('commands/backup and restore', () => {
     elsewhere = await fresh()
   })
 
+  for (const [name, instead] of [
+    ['x.tar.gz', 'memflow-registry backup - | gzip > x.tar.gz'],
+    ['x.tgz', 'memflow-registry backup - | gzip > x.tgz'],
+    ['x.tar.zst', 'memflow-registry backup - | zstd > x.tar.zst'],
+    ['x.zip', 'a folder, or a name that ends in .tar'],
+  ] as const) {
+    it(`backup ${name} -> 2 and what to write instead, and makes no folder`, async () => {
+      expect(await command(['backup', name])).to.deep.equal({
+        code: 2,
+        stdout: '',
+        stderr: `memflow-registry: ${name}: a backup is a folder or a plain tar; write instead: ${instead}\n`,
+      })
+      expect(await readdir(elsewhere)).to.deep.equal([])
+    })
+  }
+
   it('-> both APIs answer as before, to the byte; backed up while it is served, and while it is not', async () => {
     const registry = await filled()
     const before = await seen(registry)

@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { openLevel } from '../../src/index/level-db.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { Command, type Ended } from '../support/command.ts'
+import { upload } from '../support/form.ts'
 import { pushArtifact } from '../support/oci.ts'
-import { blobFile } from '../support/rot.ts'
+import { plugin } from '../support/plugins.ts'
+import { blobFile, flip } from '../support/rot.ts'
 import { type RunningRegistry, startRegistry } from '../support/server.ts'
 import { storages } from '../support/storage.ts'
 
@@ -63,6 +66,30 @@ describe('commands/fsck', () => {
     const registry: RunningRegistry = await startRegistry({ storage })
     expect((await registry.ask('GET', '/v2/app/manifests/v1')).status).to.equal(200)
     await registry.close()
+  })
+
+  it('of a damaged blob -> a finding and no line of the log; the file stays in its place until --repair', async () => {
+    const registry = await startRegistry({ storage })
+    const { bytes } = plugin('libmemflow_coredump-0.2.0.x86_64.so')
+    await registry.write('POST', '/files', upload(bytes, '00'))
+    await registry.close()
+    const file = blobFile(storage, digestOf(bytes))
+    await flip(file, 100)
+    const level = await openLevel(join(storage, 'index'))
+    // What is known of it would spare the look at its bytes.
+    await level.clear({ gte: 'verdict', lt: 'verdicu' })
+    await level.close()
+    const fsck = (...args: string[]) =>
+      new Command(['fsck', ...args], storage, { MEMFLOW_STORAGE_ROOT: storage }).ended
+    for (const _ of [1, 2]) {
+      const { code, stdout, stderr } = await fsck()
+      expect({ code, stderr }).to.deep.equal({ code: 1, stderr: '' })
+      expect(stdout.split('\n')[0]).to.equal(`blob ${digestOf(bytes)}: its file is damaged; push it again`)
+      expect(stdout).not.to.include('{')
+      expect(existsSync(file)).to.equal(true)
+    }
+    await fsck('--repair')
+    expect(existsSync(file)).to.equal(false)
   })
 
   it('--repair of what nobody can make anew -> 1, and what to do', async () => {

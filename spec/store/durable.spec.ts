@@ -60,8 +60,8 @@ describe('store/durable', () => {
       await FsBlobStore.open(deep, { fs: faulty.fs })
       expect(faulty.calls.filter(call => call.startsWith('sync '))).to.deep.equal(
         [
-          'new',
           '.',
+          'new',
           // Once for the file `layout`, once for the folders in it.
           'new/store',
           'new/store',

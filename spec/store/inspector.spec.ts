@@ -262,7 +262,7 @@ describe('store/inspector', () => {
         const fs = {
           ...fileSystem,
           stat: async (path: string) => {
-            if (moment === 'before') await pushOnce()
+            if (moment === 'before' && path === blobFile(root, digest)) await pushOnce()
             return fileSystem.stat(path)
           },
           rename: async (from: string, to: string) => {

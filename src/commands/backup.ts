@@ -30,6 +30,7 @@ export async function backupCommand(
   { repository: names = [] }: { repository?: readonly string[] },
 ): Promise<void> {
   const repositories = names.map(repositoryOption)
+  refuseArchive(target)
   await requireStorage(config)
   const began = performance.now()
   const status = new StatusLine()
@@ -61,6 +62,17 @@ export async function backupCommand(
     process.stderr.write(`memflow-registry: ${target}: ${messageOf(error)}\n`)
     process.exitCode = FAILED
   }
+}
+
+/** A folder of that name would be a surprise. Throws `ConfigError`. */
+function refuseArchive(target: string): void {
+  const [, compression] = /(?:\.t|\.tar\.|\.)(gz|bz2|xz|zst|lz4|zip|7z)$/i.exec(target) ?? []
+  if (compression === undefined) return
+  const packer = { gz: 'gzip', bz2: 'bzip2', xz: 'xz', zst: 'zstd', lz4: 'lz4' }[compression.toLowerCase()]
+  const instead = packer
+    ? `memflow-registry backup - | ${packer} > ${target}`
+    : 'a folder, or a name that ends in .tar'
+  throw new ConfigError(`${target}: a backup is a folder or a plain tar; write instead: ${instead}`)
 }
 
 async function writerOf(target: string, scope: readonly string[]): Promise<LayoutWriter> {

@@ -13,8 +13,20 @@ const FOUND = 1
 export async function fsckCommand(config: Config, { repair = false }: { repair?: boolean }): Promise<void> {
   await requireStorage(config)
   const folder = new IndexFolder(config.storageRoot)
-  const { parts, close } = await openParts(config, createLogger(config.logLevel, config.logFormat))
   const counts = { right: 0, 'left out': 0, left: 0 }
+  const damaged = new Set<string>()
+  // Findings are the lines of this command: a log would repeat them.
+  const { parts, close } = await openParts(config, createLogger('off'), {
+    quarantine: repair,
+    onDamage: ({ digest, quarantined }) => {
+      if (damaged.has(digest)) return
+      damaged.add(digest)
+      counts.left++
+      print(
+        `blob ${digest}: its file is damaged${quarantined ? `, and now ${quarantined}` : ''}; push it again`,
+      )
+    },
+  })
   const fsck = new Fsck(parts, ({ text, mended }) => {
     counts[mended ?? 'left']++
     print(text)

@@ -1,8 +1,10 @@
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
+import { resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { compose } from '../compose.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { closeServer, createHttpServer } from '../http/server.ts'
+import { errno } from '../lib/errno.ts'
 import { createLogger } from '../log.ts'
 import { connectionLimits } from './connection-limits.ts'
 
@@ -18,6 +20,7 @@ export async function serve(config: Config): Promise<void> {
   setFlagsFromString(HEAP_GROWTH)
   const log = createLogger(config.logLevel, config.logFormat)
   const limits = connectionLimits(config)
+  await checkAddress(config)
   const { app, keys, token, close } = await compose(config, log)
   const server = createHttpServer(app, {
     limits,
@@ -25,17 +28,19 @@ export async function serve(config: Config): Promise<void> {
   })
   const { host, port } = config.address
   await new Promise<void>((resolve, reject) => {
-    server.once('error', error =>
-      reject(new ConfigError(`MEMFLOW_ADDR: cannot listen on ${host}:${port}: ${error.message}`)),
-    )
+    server.once('error', error => reject(notListening(config, error)))
     server.listen(port, host, resolve)
   }).catch(async error => {
     await close()
     throw error
   })
+  // Before anything is printed: a supervisor may send a signal when it reads that line.
+  const stopped = stopSignal()
   const { port: bound } = server.address() as AddressInfo
   const name = host.includes(':') ? `[${host}]` : host
-  process.stdout.write(`memflow-registry serves http://${name}:${bound} from ${config.storageRoot}\n`)
+  process.stdout.write(
+    `memflow-registry serves http://${name}:${bound} from ${resolve(config.storageRoot)}\n`,
+  )
   if (token?.fresh)
     process.stdout.write(`a token for uploads was made: ${token.token}\nit is kept in ${token.file}\n`)
   else if (token) process.stdout.write(`the token for uploads is in ${token.file}\n`)
@@ -46,9 +51,32 @@ export async function serve(config: Config): Promise<void> {
       { keys: keys.map(({ fingerprint, source }) => ({ fingerprint, source })) },
       'signatures are verified',
     )
-  await stopSignal()
+  await stopped
   await closeServer(server)
   await close()
+}
+
+/** Finds out before a storage is made whether the address is free. Throws `ConfigError`. */
+async function checkAddress(config: Config): Promise<void> {
+  const { host, port } = config.address
+  const probe = createServer()
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', error => reject(notListening(config, error)))
+    probe.listen(port, host, () => probe.close(() => resolve()))
+  })
+}
+
+const LISTENING: Record<string, string> = {
+  EADDRINUSE: 'another process listens there: stop it, or set another port',
+  EADDRNOTAVAIL: 'this machine has no such address: set one of its own, or 0.0.0.0 for all',
+  EACCES: 'this user may not listen on ports below 1024: set a higher one',
+  ENOTFOUND: 'there is no host of that name: set an address of this machine',
+}
+
+function notListening({ address: { host, port } }: Config, error: Error): ConfigError {
+  const name = host.includes(':') ? `[${host}]` : host
+  const reason = LISTENING[errno(error) ?? ''] ?? error.message
+  return new ConfigError(`MEMFLOW_ADDR: cannot listen on ${name}:${port}: ${reason}`, { cause: error })
 }
 
 function stopSignal(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { FileRow, VariantRow } from '../index/tables.ts'
 import type { Digest } from '../oci/digest.ts'
+import type { PluginDescriptor } from '../plugin/descriptor.ts'
 import type { Plugins } from './plugins.ts'
 import type { Caller, MayBeStale, ServedBlob } from './reads.ts'
 import type { Named, VariantFilter } from './variants.ts'
@@ -18,6 +19,11 @@ export interface ReadMetadata extends Origin {
   readonly file: FileRow
 }
 
+export interface ServedPlugin extends ServedBlob, Origin {
+  /** Of what is here. */
+  readonly descriptors?: readonly PluginDescriptor[]
+}
+
 /** What memflow's clients read, wherever it comes from: here alone, or upstreams as well (core/mirror/pulled-plugins.ts). */
 export interface PluginReads {
   names(caller?: Caller): Promise<ReadList<Named>>
@@ -31,7 +37,7 @@ export interface PluginReads {
   /** Throws `PLUGIN_UNKNOWN`. */
   metadata(digest: Digest, caller?: Caller): Promise<ReadMetadata>
   /** `wanted`: whether the bytes will be asked for, or only their size. Throws `PLUGIN_UNKNOWN`. */
-  file(digest: Digest, wanted: 'bytes' | 'size', caller?: Caller): Promise<ServedBlob & Origin>
+  file(digest: Digest, wanted: 'bytes' | 'size', caller?: Caller): Promise<ServedPlugin>
 }
 
 /** Of what is here alone. */
@@ -60,10 +66,11 @@ export class LocalPluginReads implements PluginReads {
     return { file, here: true }
   }
 
-  async file(digest: Digest): Promise<ServedBlob & Origin> {
-    const { size } = await this.#plugins.metadata(digest)
+  async file(digest: Digest): Promise<ServedPlugin> {
+    const { size, descriptors } = await this.#plugins.metadata(digest)
     return {
       size,
+      descriptors,
       open: () => this.#plugins.open(digest),
       check: () => this.#plugins.check(digest, size),
       here: true,

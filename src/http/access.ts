@@ -50,7 +50,11 @@ export class Access {
   async requireWrite(ctx: Context, needed?: Grant): Promise<void> {
     const right = await this.#rightOf(ctx, needed)
     if (right === 'all' || (right && needed && covers(right, needed))) return
-    throw this.#refused(ctx, needed, 'this needs the token of this registry: log in with it as the password')
+    throw this.#refused(
+      ctx,
+      needed,
+      'this needs the token of this registry: send the header "Authorization: Bearer TOKEN", or log in with it as the password',
+    )
   }
 
   /** Reading is open to all, but who sends credentials is told when they are wrong. */
@@ -110,7 +114,11 @@ export class Access {
     const checked = await this.#check(scheme.toLowerCase(), credentials)
     if (!checked) {
       identify(ctx.req, { who: 'anonymous', isRefused: true })
-      throw this.#refused(ctx, needed, 'the token is wrong or has expired')
+      throw this.#refused(
+        ctx,
+        needed,
+        'the token is wrong or has expired: send another one in the header "Authorization: Bearer TOKEN"',
+      )
     }
     identify(ctx.req, checked)
     this.#known.set(key, checked)

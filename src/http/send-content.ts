@@ -17,15 +17,20 @@ export interface Content {
   /** In bytes. */
   readonly size: number
   readonly open: () => Promise<BlobHandle>
+  /** Whether the URL may come to mean something else. */
+  readonly changes?: boolean
   /** Throws where `open` would; for who asks without wanting the bytes. */
   readonly check: () => Promise<void>
 }
 
 /** Answers GET and HEAD with bytes, in full or in part, or that the client has them already (RFC 9110, 13 and 14). */
-export async function sendContent(ctx: Context, { digest, size, open, check }: Content): Promise<void> {
+export async function sendContent(
+  ctx: Context,
+  { digest, size, open, check, changes = false }: Content,
+): Promise<void> {
   ctx.set('ETag', `"${digest}"`)
   ctx.set('Accept-Ranges', 'bytes')
-  ctx.set('Cache-Control', IMMUTABLE)
+  ctx.set('Cache-Control', changes ? 'no-cache' : IMMUTABLE)
   if (hasAlready(ctx, digest)) {
     ctx.status = 304
     return

@@ -5,7 +5,7 @@ import { type OpenFile, openFile } from './open-file.ts'
 /** What is done with a file system here; specs pass one that fails. */
 export interface Fs {
   access(path: string, mode: number): Promise<void>
-  mkdir(path: string, options: { recursive: true; mode: number }): Promise<string | undefined>
+  mkdir(path: string, options: { recursive: boolean; mode: number }): Promise<string | undefined>
   open(path: string, flags: string | number, mode?: number): Promise<OpenFile>
   readdir(path: string): Promise<string[]>
   readFile(path: string, encoding: 'utf8'): Promise<string>

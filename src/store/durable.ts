@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from 'node:path'
-import { errno, systemCode } from '../lib/errno.ts'
+import { errno, orAbsent, systemCode } from '../lib/errno.ts'
 import { type Fs, fileSystem } from '../lib/file-system.ts'
 import type { OpenFile } from '../lib/open-file.ts'
 import { RegistryError } from '../oci/errors.ts'
@@ -76,10 +76,13 @@ export class DurableDisk {
 
   /** Makes the folder and those above it, durably. */
   async makeFolder(path: string): Promise<void> {
-    const first = await this.fs.mkdir(path, { recursive: true, mode: FOLDER_MODE })
-    if (first === undefined) return
-    for (let made = resolve(path); made.length >= first.length; made = dirname(made)) {
-      await this.#change(dirname(made), async () => {})
+    // One by one: the recursive mkdir of Node.js never ends below a folder like /proc, which takes no new names.
+    const missing: string[] = []
+    for (let at = resolve(path); !(await orAbsent(this.fs.stat(at))); at = dirname(at)) missing.unshift(at)
+    for (const folder of missing) {
+      await this.#change(dirname(folder), async () => {
+        await this.fs.mkdir(folder, { recursive: false, mode: FOLDER_MODE }).catch(unlessThere)
+      })
     }
   }
 
@@ -125,6 +128,10 @@ function failedForGood(cause: unknown, since: Date): RegistryError {
       'the registry takes no writes until the disk is repaired and the registry started again',
     cause,
   })
+}
+
+function unlessThere(error: unknown): void {
+  if (errno(error) !== 'EEXIST') throw error
 }
 
 function isFull(error: unknown): boolean {

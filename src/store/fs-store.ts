@@ -23,6 +23,8 @@ export interface FsStoreOptions {
   readonly verifyEvery?: number
   /** Bytes that uploads leave free. */
   readonly minFreeSpace?: number
+  /** Whether damaged files are moved to `quarantine/`; otherwise they stay in their place, and are not served either. */
+  readonly quarantine?: boolean
   /** Hears of every damaged blob. */
   readonly onDamage?: (damage: Damage) => void
 }
@@ -49,7 +51,7 @@ export class FsBlobStore implements BlobStore {
    */
   static async open(
     root: string,
-    { fs, verifyEvery = WEEK, minFreeSpace = 0, onDamage = () => {} }: FsStoreOptions = {},
+    { fs, verifyEvery = WEEK, minFreeSpace = 0, quarantine = true, onDamage = () => {} }: FsStoreOptions = {},
   ): Promise<FsBlobStore> {
     const disk = new DurableDisk(fs)
     const layout = new Layout(root)
@@ -60,7 +62,7 @@ export class FsBlobStore implements BlobStore {
     await disk.makeFolders(layout.blobs(), layout.algorithms)
     for (const algorithm of layout.algorithms) await disk.makeFolders(layout.blobs(algorithm), layout.shards)
     const space = new FreeSpace(disk.fs, layout.root, minFreeSpace)
-    const inspector = new Inspector(disk, layout, verifyEvery, onDamage)
+    const inspector = new Inspector(disk, layout, { every: verifyEvery, quarantine, report: onDamage })
     await inspector.recall()
     return new FsBlobStore({ disk, layout, space, inspector })
   }

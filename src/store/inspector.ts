@@ -15,10 +15,18 @@ export interface Damage {
   readonly size: number
   /** How many there were since the start. */
   readonly count: number
-  /** Where the file is now; undefined where it could not be moved, or is replaced already. */
+  /** Where the file is now; undefined where it could not or should not be moved, or is replaced already. */
   readonly quarantined: string | undefined
   /** Why it could not be moved. */
   readonly failure: unknown
+}
+
+interface InspectorOptions {
+  /** For how long a blob is good that was found right, in milliseconds. */
+  readonly every: number
+  /** Whether damaged files are moved. */
+  readonly quarantine: boolean
+  readonly report: (damage: Damage) => void
 }
 
 const CHUNK = 1024 * 1024
@@ -33,15 +41,17 @@ export class Inspector {
   readonly #verified: Verified
   readonly #file: VerifiedFile
   readonly #report: (damage: Damage) => void
+  readonly #quarantines: boolean
   #count = 0
   /** Whole reads under way, so that all who ask for a file wait for one. */
   readonly #going = new Map<string, Promise<boolean>>()
 
-  constructor(disk: DurableDisk, layout: Layout, every: number, report: (damage: Damage) => void) {
+  constructor(disk: DurableDisk, layout: Layout, { every, quarantine, report }: InspectorOptions) {
     this.#disk = disk
     this.#file = new VerifiedFile(disk.fs, layout.verified)
     this.#layout = layout
     this.#verified = new Verified(every)
+    this.#quarantines = quarantine
     this.#report = report
   }
 
@@ -128,7 +138,7 @@ export class Inspector {
     let quarantined: string | undefined
     let failure: unknown
     try {
-      quarantined = await this.#quarantine(digest, stats)
+      if (this.#quarantines) quarantined = await this.#quarantine(digest, stats)
     } catch (error) {
       failure = error
     }

@@ -48,6 +48,25 @@ describe('http/memflow/files', () => {
       }
     })
 
+    it('-> a name to save it under', async () => {
+      for (const method of ['GET', 'HEAD'])
+        expect((await registry().ask(method, `/files/${digest}`)).headers).to.include({
+          'content-disposition': 'attachment; filename="libmemflow_coredump-0.2.0.x86_64.so"',
+        })
+    })
+
+    it('of a part of the digest -> the same, which no cache keeps without asking', async () => {
+      for (const path of [`/files/${digest.slice(0, 7)}`, `/files/sha256:${digest.slice(0, 20)}`]) {
+        for (const _ of [1, 2, 3]) {
+          const answer = await get(path)
+          expect(answer.bytes.equals(bytes)).to.equal(true)
+          expect(answer.headers).to.include({ 'cache-control': 'no-cache', etag: `"sha256:${digest}"` })
+        }
+        expect((await get(`${path}/metadata`)).json).to.include({ digest })
+        expect((await get(`${path}/analysis`)).json).to.include({ digest })
+      }
+    })
+
     it('HEAD -> the headers and no body', async () => {
       const { status, headers, bytes: body } = await registry().ask('HEAD', `/files/${digest}`)
       expect(status).to.equal(200)
@@ -107,7 +126,7 @@ describe('http/memflow/files', () => {
     const NONE = [
       zeros,
       `sha256:${zeros}`,
-      digest.slice(0, 7),
+      digest.slice(0, 6),
       digest.slice(1),
       `${digest}0`,
       digest.toUpperCase(),
@@ -228,7 +247,7 @@ describe('http/memflow/files', () => {
         expect(answer.status).to.equal(401)
         expect(answer.headers['www-authenticate']).to.match(/^Bearer realm="/)
         expect(answer.headers['content-type']).to.equal('text/plain; charset=utf-8')
-        expect(answer.text).to.match(/^[^\n]*token[^\n]*$/)
+        expect(answer.text).to.match(/^[^\n]*token[^\n]*Authorization[^\n]*$/)
       }
       expect((await get(`/files/${digest}`)).status).to.equal(200)
     })
@@ -249,6 +268,7 @@ describe('http/memflow/files', () => {
     const digits = hexOf(digestOf(pair[0] ?? '')).slice(0, 7)
     const answer = await registry().write('DELETE', `/files/${digits}`)
     expect(answer.status).to.equal(400)
+    expect((await get(`/files/${digits}`)).status).to.equal(400)
     expect(answer.text).to.equal(`several plugins begin with ${digits}; use more digits`)
     for (const one of pair) expect((await get(`/files/${hexOf(digestOf(one))}`)).status).to.equal(200)
   })

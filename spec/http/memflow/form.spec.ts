@@ -126,6 +126,14 @@ describe('http/memflow/form', () => {
         }
       })
 
+      it('a text without a file name in the place of the file -> 400, and where the @ belongs', async () => {
+        for (const content of ['libmemflow.so', 'a.so', 'x']) {
+          const { status, text: told } = await post(form(fieldPart('file', content), signed))
+          expect(status).to.equal(400)
+          expect(told).to.match(/^inventory: not supported; [^\n]+ file=@PATH/)
+        }
+      })
+
       it('the part that comes first is complained of first', async () => {
         expectRefused(await post(form(text, fieldPart('foo', 'x'))), NOT_BINARY)
         expectRefused(await post(form(fieldPart('foo', 'x'), text)), UNEXPECTED)

@@ -6,13 +6,13 @@ import type { BlobHandle } from '../../store/contract.ts'
 import type { Parts } from '../parts.ts'
 import {
   LocalPluginReads,
-  type Origin,
   type PluginReads,
   type ReadList,
   type ReadMetadata,
+  type ServedPlugin,
 } from '../plugin-reads.ts'
 import type { Plugins } from '../plugins.ts'
-import type { Caller, ServedBlob } from '../reads.ts'
+import type { Caller } from '../reads.ts'
 import { findVariants, listNames, type Named, type VariantFilter } from '../variants.ts'
 import { Fill, GivenUp } from './fill.ts'
 import { Fills } from './fills.ts'
@@ -81,7 +81,7 @@ export class PulledPlugins implements PluginReads {
     return { file, here: false }
   }
 
-  async file(digest: Digest, wanted: 'bytes' | 'size', caller?: Caller): Promise<ServedBlob & Origin> {
+  async file(digest: Digest, wanted: 'bytes' | 'size', caller?: Caller): Promise<ServedPlugin> {
     const here = await orUnknown(this.#here.file(digest))
     // What is here may have been damaged: then it is fetched again.
     if (here) {

@@ -7,9 +7,13 @@ import { parseHostQuery } from './host-query.ts'
 import { pathPart } from './path.ts'
 
 /** What is read out of plugins, and which one fits: docs/analysis.md and docs/compatibility.md. */
-export function analysisRoutes(router: Router, plugins: Plugins, digestIn: (ctx: Context) => Digest): void {
+export function analysisRoutes(
+  router: Router,
+  plugins: Plugins,
+  digestFor: (ctx: Context) => Promise<Digest>,
+): void {
   router.get('/files/:digest/analysis', async ctx => {
-    sendDocument(ctx, await plugins.analysis(digestIn(ctx)))
+    sendDocument(ctx, await plugins.analysis(await digestFor(ctx)))
   })
 
   router.get('/plugins/:name/compatible', async ctx => {

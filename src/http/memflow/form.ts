@@ -44,13 +44,13 @@ export async function readForm(
     staging = staging.then(step)
     staging.catch(error => form.destroy(error))
   }
-  form.on('file', (_name, stream) => {
+  form.on('file', (_name, stream, filename) => {
     // What ends a part early ends the form, and is told there; also where the part has no reader yet.
     stream.on('error', () => {})
     open = stream
     then(async () => {
       await file?.abort()
-      file = await stage(checked(stream))
+      file = await stage(checked(stream, filename !== undefined))
     })
   })
   form.on('field', (name, value) => {
@@ -90,18 +90,26 @@ function parserOf(ctx: Context) {
 }
 
 /** Looks at the first bytes, so that what is no binary at all is refused before the rest has come. */
-async function* checked(file: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+async function* checked(file: AsyncIterable<Buffer>, hasName: boolean): AsyncIterable<Buffer> {
   let head: Buffer | undefined = Buffer.alloc(0)
   for await (const chunk of file) {
     if (head) {
       head = Buffer.concat([head, chunk])
       if (head.length > 4) {
-        if (!isBinary(head)) throw bad('inventory: not supported')
+        if (!isBinary(head)) throw notBinary(hasName)
         head = undefined
       }
     }
     yield chunk
   }
+  // The name of a file may be shorter than any binary.
+  if (head && head.length > 0 && !hasName) throw notBinary(hasName)
+}
+
+/** curl sends a text without a file name if the @ is missing. */
+function notBinary(hasName: boolean): RegistryError {
+  const hint = '; the form has a text in the place of the file: with curl, write -F file=@PATH, with an @'
+  return bad(`inventory: not supported${hasName ? '' : hint}`)
 }
 
 function bad(message: string): RegistryError {

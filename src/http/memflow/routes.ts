@@ -3,7 +3,7 @@ import type { Context, Next } from 'koa'
 import type { Origin } from '../../core/plugin-reads.ts'
 import type { MayBeStale } from '../../core/reads.ts'
 import type { Registry } from '../../core/registry.ts'
-import { type Digest, isDigest } from '../../oci/digest.ts'
+import { type Digest, hexOf, isDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { PluginError } from '../../plugin/error.ts'
 import type { Access } from '../access.ts'
@@ -15,6 +15,7 @@ import { sendEmpty } from '../send-empty.ts'
 import { sendJson } from '../send-json.ts'
 import { warnOfAge } from '../stale.ts'
 import { analysisRoutes } from './analysis.ts'
+import { fileNameOf } from './file-name.ts'
 import { readForm } from './form.ts'
 import { NamesAnswers } from './names-answer.ts'
 import { pathPart } from './path.ts'
@@ -29,6 +30,13 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
     { isLocal: registry.mirrors.memflow.length === 0 },
   )
   const router = new Router({ sensitive: true, strict: true })
+
+  /** The digest in the path, or the one that begins so. Throws `PLUGIN_UNKNOWN`, `BAD_REQUEST` if several do. */
+  const digestFor = async (ctx: Context): Promise<{ digest: Digest; isShort: boolean }> => {
+    const digits = digitsIn(ctx)
+    const isShort = /^[0-9a-f]{7,63}$/.test(digits)
+    return { digest: isShort ? await plugins.find(digits) : digestIn(ctx), isShort }
+  }
 
   router.get('/plugins', async ctx => {
     const { body, unchanged, ...origin } = await names.get(callerOf(ctx))
@@ -66,32 +74,35 @@ export function memflowApi(registry: Registry, access: Access, maxPluginSize: nu
   })
 
   router.get('/files/:digest', async ctx => {
-    const digest = digestIn(ctx)
+    const { digest, isShort } = await digestFor(ctx)
     const unchanged = freshness.file(digest)
     const wanted = ctx.method === 'HEAD' ? 'size' : 'bytes'
     const content = await whereAsked(ctx, pluginReads, here.pluginReads, from =>
       from.file(digest, wanted, callerOf(ctx)),
     )
-    tellOrigin(ctx, unchanged, content)
-    await sendContent(ctx, { digest, ...content })
+    if (!isShort) tellOrigin(ctx, unchanged, content)
+    ctx.set(
+      'Content-Disposition',
+      `attachment; filename="${fileNameOf(content.descriptors ?? []) ?? hexOf(digest)}"`,
+    )
+    await sendContent(ctx, { digest, ...content, changes: isShort })
   })
 
   router.get('/files/:digest/metadata', async ctx => {
-    const digest = digestIn(ctx)
+    const { digest, isShort } = await digestFor(ctx)
     const unchanged = freshness.file(digest)
     const { file, ...origin } = await whereAsked(ctx, pluginReads, here.pluginReads, from =>
       from.metadata(digest, callerOf(ctx)),
     )
-    tellOrigin(ctx, unchanged, origin)
+    if (!isShort) tellOrigin(ctx, unchanged, origin)
     sendJson(ctx, file)
   })
 
-  analysisRoutes(router, plugins, digestIn)
+  analysisRoutes(router, plugins, async ctx => (await digestFor(ctx)).digest)
 
   router.delete('/files/:digest', async ctx => {
     await access.requireWrite(ctx)
-    const digits = digitsIn(ctx)
-    await plugins.delete(/^[0-9a-f]{7,63}$/.test(digits) ? await plugins.find(digits) : digestIn(ctx))
+    await plugins.delete((await digestFor(ctx)).digest)
     sendEmpty(ctx, 200)
   })
 
