@@ -23,7 +23,7 @@ const program = new Command('memflow-registry')
 program
   .command('serve')
   .description('serve the registry until it is stopped')
-  .action(async () => (await import('./commands/serve.ts')).serve(settings()))
+  .action(async () => (await import('./commands/serve.ts')).serve(settings(), settings))
 
 program
   .command('reindex')

@@ -5,7 +5,7 @@ import { type Config, ConfigError } from './config.ts'
 import { continueClock } from './core/last-time.ts'
 import { ClientRates } from './core/mirror/client-rates.ts'
 import { Mirrors } from './core/mirror/mirrors.ts'
-import type { Parts } from './core/parts.ts'
+import type { Parts, Policy } from './core/parts.ts'
 import { Registry } from './core/registry.ts'
 import { WorkerDocuments } from './documents/pool.ts'
 import { Access } from './http/access.ts'
@@ -34,8 +34,16 @@ const REMEMBER_EVERY_MS = 10 * 60_000
 /** Kept back from connections: for the index to be opened again, a segment of the journal, and a few pushes and pulls. */
 const SPARE_DESCRIPTORS = 24
 
+/** Parts that take other settings while they are in use. */
+export interface Live {
+  readonly verifier: Verifier
+  readonly policy: { -readonly [K in keyof Policy]: Policy[K] }
+}
+
 /** A registry put together, ready to be served. */
 export interface Composition {
+  /** What can be changed while it is served, see commands/reload.ts. */
+  readonly live: Live
   readonly app: Koa
   readonly keys: readonly Key[]
   /** Undefined where the settings have a token. */
@@ -46,12 +54,13 @@ export interface Composition {
 /** Settings to running parts; the only file that names implementations. Throws `ConfigError` for what the settings point at. */
 export async function compose(config: Config, log: Logger): Promise<Composition> {
   const { parts, keys, close } = await openParts(config, log)
+  const policy = { ...config }
   spareDescriptors.keep(SPARE_DESCRIPTORS)
   const index = await openIndex(config, log)
   await startClock(parts.clock, index, log)
   const token =
     config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
-  const registry = new Registry({ ...parts, index }, error =>
+  const registry = new Registry({ ...parts, policy, index }, error =>
     log.error({ err: error }, 'work in the background failed'),
   )
   const access = new Access(config.bearerToken ?? token?.token ?? '', config.publicUrl)
@@ -73,6 +82,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
   return {
     app: createApp(registry, access, log, config),
     keys,
+    live: { verifier: parts.verifier, policy },
     token,
     close: async () => {
       await Promise.all([expiring.stop(), collecting.stop(), evicting.stop(), registry.close()])
@@ -130,7 +140,11 @@ export async function openParts(
   config: Config,
   log: Logger,
   { onDamage, ...ofStore }: Pick<FsStoreOptions, 'onDamage' | 'quarantine'> = {},
-): Promise<{ parts: Omit<Parts, 'index'>; keys: readonly Key[]; close: () => Promise<void> }> {
+): Promise<{
+  parts: Omit<Parts, 'index'> & Pick<Live, 'verifier'>
+  keys: readonly Key[]
+  close: () => Promise<void>
+}> {
   const { keys, upstreamKeys } = await readKeyFiles(config)
   const store = await openStore(
     config,

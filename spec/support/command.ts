@@ -55,6 +55,10 @@ export class Command {
     return this.#stdout
   }
 
+  get stderr(): string {
+    return this.#stderr
+  }
+
   /** The address that it prints when it serves. */
   async url(): Promise<string> {
     const printed = /serves (http:\S+) from/

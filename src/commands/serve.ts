@@ -7,6 +7,8 @@ import { closeServer, createHttpServer } from '../http/server.ts'
 import { errno } from '../lib/errno.ts'
 import { createLogger } from '../log.ts'
 import { connectionLimits } from './connection-limits.ts'
+import { Hangups } from './hangups.ts'
+import { Reload } from './reload.ts'
 
 /**
  * By how much the heap may grow before all of it is looked through again. V8 counts the bytes of bodies as growth and,
@@ -15,13 +17,17 @@ import { connectionLimits } from './connection-limits.ts'
  */
 const HEAP_GROWTH = '--heap-growing-percent=100'
 
-/** Serves until SIGINT or SIGTERM; requests under way are finished. Throws `ConfigError` where it cannot start. */
-export async function serve(config: Config): Promise<void> {
+/**
+ * Serves until SIGINT or SIGTERM; requests under way are finished. At SIGHUP `read` returns the settings anew. It stops
+ * the server if that runs in a terminal, which sends it when it is closed.
+ * Throws `ConfigError` where it cannot start. */
+export async function serve(config: Config, read: () => Config = () => config): Promise<void> {
   setFlagsFromString(HEAP_GROWTH)
   const log = createLogger(config.logLevel, config.logFormat)
-  const limits = connectionLimits(config)
+  const limits = { ...connectionLimits(config) }
+  const hangups = new Hangups()
   await checkAddress(config)
-  const { app, keys, token, close } = await compose(config, log)
+  const { app, keys, live, token, close } = await compose(config, log)
   const server = createHttpServer(app, {
     limits,
     onRefused: counts => log.warn({ ...counts, ...limits }, 'connections were turned away'),
@@ -35,7 +41,9 @@ export async function serve(config: Config): Promise<void> {
     throw error
   })
   // Before anything is printed: a supervisor may send a signal when it reads that line.
-  const stopped = stopSignal()
+  const stopped = stopSignal(hangups.inTerminal)
+  const reload = new Reload(config, read, { ...live, log, limits })
+  hangups.listen(() => void reload.run())
   const { port: bound } = server.address() as AddressInfo
   const name = host.includes(':') ? `[${host}]` : host
   process.stdout.write(
@@ -79,8 +87,8 @@ function notListening({ address: { host, port } }: Config, error: Error): Config
   return new ConfigError(`MEMFLOW_ADDR: cannot listen on ${name}:${port}: ${reason}`, { cause: error })
 }
 
-function stopSignal(): Promise<void> {
+function stopSignal(more: readonly NodeJS.Signals[]): Promise<void> {
   return new Promise(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    for (const signal of ['SIGINT', 'SIGTERM', ...more] as const) process.once(signal, () => resolve())
   })
 }

@@ -23,6 +23,9 @@ export interface Identity {
 
 type Request = IncomingMessage & { [IDENTITY]?: Identity }
 
+/** Of pino's levels. */
+const INFO = 30
+
 const ANONYMOUS: Identity = { who: 'anonymous' }
 
 /** Notes who made the request, for its line in the log. */
@@ -46,7 +49,12 @@ export class AccessLog {
   /** `all`: also requests that only read. */
   constructor(log: Logger, { all }: { readonly all: boolean }) {
     this.#log = log
-    this.#all = all && log.isLevelEnabled('info')
+    this.#all = all
+  }
+
+  /** The level may change while requests are served. A number is compared, because every read asks. */
+  #logsAll(): boolean {
+    return this.#all && this.#log.levelVal <= INFO
   }
 
   nextId(): string {
@@ -62,7 +70,7 @@ export class AccessLog {
       const { who, isRefused }: Identity = (req as Request)[IDENTITY] ?? ANONYMOUS
       const status = res.headersSent ? res.statusCode : CLIENT_CLOSED_REQUEST
       const isChange = !SAFE_METHODS.has(req.method ?? '') && status < 400
-      if (!this.#all && !isChange && !isRefused) return
+      if (!this.#logsAll() && !isChange && !isRefused) return
       const isWhole = res.writableFinished
       const fields = {
         id,
@@ -85,7 +93,7 @@ export class AccessLog {
 
   /** Logs a read that was answered at once with so many bytes. Costs a third of `watch`. */
   noteCached(req: IncomingMessage, id: string, bytes: number): void {
-    if (!this.#all) return
+    if (!this.#logsAll()) return
     const { who } = req.headers.authorization === undefined ? ANONYMOUS : { who: 'known' }
     const { method, url = '', socket, headers } = req
     writeRecord(

@@ -13,13 +13,22 @@ export interface Verdict {
 
 /** Checks plugin signatures, ECDSA over the SHA-256 of the file (SEC 1, 4.1.4), against the configured keys. */
 export class Verifier {
-  /** Whether there are keys that what is pushed has to be signed by. */
-  readonly configured: boolean
-  readonly #keys: readonly Key[]
+  #configured = false
+  #keys: readonly Key[] = []
 
   /** `upstreams`: keys of others, who vouch for what they have signed as well. */
   constructor(keys: readonly Key[], upstreams: readonly Key[] = []) {
-    this.configured = keys.length > 0
+    this.use(keys, upstreams)
+  }
+
+  /** Whether there are keys that what is pushed has to be signed by. */
+  get configured(): boolean {
+    return this.#configured
+  }
+
+  /** Takes other keys from now on. What was listed by the ones before stays until the index is made anew. */
+  use(keys: readonly Key[], upstreams: readonly Key[] = []): void {
+    this.#configured = keys.length > 0
     this.#keys = [...keys, ...upstreams]
   }
 
@@ -34,7 +43,7 @@ export class Verifier {
       this.#keys.length > 0 &&
       this.#keyOf(sha256Of(file), new Compact(parsed.r, parsed.s).toBytes())
     if (key) return { signature: parsed.hex, key }
-    return this.configured ? undefined : { signature: this.normal(signature), key: undefined }
+    return this.#configured ? undefined : { signature: this.normal(signature), key: undefined }
   }
 
   /** A signature in the form to store and to serve, whoever made it; a text that is none as it is. */
