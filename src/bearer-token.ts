@@ -10,6 +10,13 @@ export interface KeptToken {
   readonly fresh: boolean
 }
 
+/** The token in a storage that cannot be written. Undefined if there is none, or this user may not read it. */
+export async function tokenThere(storageRoot: string): Promise<KeptToken | undefined> {
+  const file = join(storageRoot, 'bearer-token')
+  const token = (await readFile(file, 'utf8').catch(() => '')).trim()
+  return token === '' ? undefined : { token, file, fresh: false }
+}
+
 /** The token in the storage folder, made at the first start and readable for its owner only. */
 export async function keptToken(storageRoot: string): Promise<KeptToken> {
   const file = join(storageRoot, 'bearer-token')

@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import type Koa from 'koa'
 import { WorkerAnalyzer } from './analyzer/pool.ts'
-import { type KeptToken, keptToken } from './bearer-token.ts'
+import { type KeptToken, keptToken, tokenThere } from './bearer-token.ts'
 import { type Config, ConfigError } from './config.ts'
 import { continueClock } from './core/last-time.ts'
 import { ClientRates } from './core/mirror/client-rates.ts'
@@ -12,8 +13,9 @@ import { Access } from './http/access.ts'
 import { createApp } from './http/app.ts'
 import { IndexFolder } from './index/index-folder.ts'
 import type { LevelIndex } from './index/level-index.ts'
+import { copyForReading } from './index/reading-copy.ts'
 import { Clock } from './lib/clock.ts'
-import { errno } from './lib/errno.ts'
+import { errno, systemCode } from './lib/errno.ts'
 import { every } from './lib/every.ts'
 import { spareDescriptors } from './lib/spare-descriptors.ts'
 import { inWords } from './lib/system-error.ts'
@@ -27,6 +29,7 @@ import { Verifier } from './signature/verifier.ts'
 import { FsBlobStore, type FsStoreOptions } from './store/fs-store.ts'
 import type { Damage } from './store/inspector.ts'
 import { assertOwner } from './store/owner.ts'
+import { readOnlyError, readOnlyReason } from './store/read-only.ts'
 
 /** A crash forgets the blobs that were verified since, which are then read once more. */
 const REMEMBER_EVERY_MS = 10 * 60_000
@@ -58,13 +61,25 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
   spareDescriptors.keep(SPARE_DESCRIPTORS)
   const index = await openIndex(config, log)
   await startClock(parts.clock, index, log)
+  const readOnly: Error | undefined = (await index.check().catch((error: Error) => error)) ?? undefined
+  if (readOnly) log.warn(readOnly.message)
+  const keep = readOnly ? tokenThere : keptToken
   const token =
-    config.bearerToken === undefined ? await keptToken(config.storageRoot).catch(unusable(config)) : undefined
-  const registry = new Registry({ ...parts, policy, index }, error =>
+    config.bearerToken === undefined ? await keep(config.storageRoot).catch(unusable(config)) : undefined
+  // What has no place to be written is not fetched.
+  const fixed = readOnly && {
+    mirrors: new Mirrors(),
+    policy: Object.assign(policy, { mirrorMaxSize: Number.POSITIVE_INFINITY }),
+  }
+  const registry = new Registry({ ...parts, policy, index, ...fixed }, error =>
     log.error({ err: error }, 'work in the background failed'),
   )
-  const access = new Access(config.bearerToken ?? token?.token ?? '', config.publicUrl)
-  await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
+  const access = new Access(
+    config.bearerToken ?? token?.token ?? randomBytes(32).toString('hex'),
+    config.publicUrl,
+  )
+  if (!readOnly)
+    await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
   if (await registry.collector.isLost()) {
     await Promise.all([close(), index.close()])
     throw new ConfigError(
@@ -72,11 +87,14 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
         'or begin with what is pushed from now on by memflow-registry reindex',
     )
   }
-  registry.search.wake()
+  if (!readOnly) registry.search.wake()
   // Also where no garbage is collected: staged bytes are bounded by their age.
-  const expiring = every(Math.min(config.uploadTtl / 4, 3_600_000), () => expireUploads(registry, log))
-  const collecting = every(config.gcEvery, signal => collectGarbage(registry, log, signal))
-  const evicting = every(Number.isFinite(config.mirrorMaxSize) ? 60_000 : Number.POSITIVE_INFINITY, signal =>
+  const unlessReadOnly = (millis: number) => (readOnly ? Number.POSITIVE_INFINITY : millis)
+  const expiring = every(unlessReadOnly(Math.min(config.uploadTtl / 4, 3_600_000)), () =>
+    expireUploads(registry, log),
+  )
+  const collecting = every(unlessReadOnly(config.gcEvery), signal => collectGarbage(registry, log, signal))
+  const evicting = every(Number.isFinite(policy.mirrorMaxSize) ? 60_000 : Number.POSITIVE_INFINITY, signal =>
     evictMirrored(registry, log, signal),
   )
   return {
@@ -212,16 +230,35 @@ export async function openStore(
   more: Pick<FsStoreOptions, 'quarantine'> = {},
 ): Promise<FsBlobStore> {
   const { storageRoot, verifyEvery, minFreeSpace } = config
-  await assertOwner(storageRoot).catch(unusable(config))
-  return FsBlobStore.open(storageRoot, { verifyEvery, minFreeSpace, onDamage, ...more }).catch(
-    unusable(config),
-  )
+  const reason = await readOnlyReason(storageRoot)
+  if (reason === undefined) await assertOwner(storageRoot).catch(unusable(config))
+  const readOnly = reason === undefined ? undefined : readOnlyError(reason)
+  const options = { verifyEvery, minFreeSpace, onDamage, readOnly, ...more }
+  return FsBlobStore.open(storageRoot, options).catch(unusable(config))
 }
 
-/** The index behind its journal. Throws `ConfigError`; `StorageInUse` where another process has it. */
-export function openIndex(config: Config, log: Logger): Promise<LevelIndex> {
+/**
+ * The index behind its journal; a copy of it that takes no changes if the storage cannot be written, or has no space left
+ * for opening it. Throws `ConfigError`; `StorageInUse` where another process has it.
+ */
+export async function openIndex(config: Config, log: Logger): Promise<LevelIndex> {
   const report = (error: unknown) => log.error({ err: error }, 'the index failed in the background')
-  return new IndexFolder(config.storageRoot).open(report).catch(unusable(config))
+  const reason = await readOnlyReason(config.storageRoot)
+  if (reason !== undefined) return openToRead(config, reason)
+  return new IndexFolder(config.storageRoot).open(report).catch(error => {
+    const isFull = ['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')
+    return isFull ? openToRead(config, 'its disk is full') : unusable(config)(error)
+  })
+}
+
+async function openToRead(config: Config, reason: string): Promise<LevelIndex> {
+  const copy = await copyForReading(config.storageRoot).catch(unusable(config))
+  try {
+    return await new IndexFolder(copy.root).openToRead(readOnlyError(reason), copy.remove)
+  } catch (error) {
+    await copy.remove()
+    return unusable(config)(error as Error)
+  }
 }
 
 /** The storage is open in another process. */

@@ -19,7 +19,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** The command as a process of its own, in a folder and with an environment that hold nothing else; `input` is its standard input. */
+/** The command as a process of its own, in a folder and with an environment that hold nothing else; `input` is its standard input, `uid` the user. */
 export class Command {
   readonly process: ChildProcess
   readonly ended: Promise<Ended>
@@ -31,10 +31,12 @@ export class Command {
     cwd: string,
     env: Readonly<Record<string, string>> = {},
     input?: string,
+    uid?: number,
   ) {
     this.process = spawn(process.execPath, [...PROGRAM, ...args], {
       cwd,
       env: { PATH: process.env.PATH, ...env },
+      ...(uid !== undefined && { uid }),
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
     this.process.stdin?.end(input)

@@ -1,8 +1,10 @@
 import { openParts, unusable } from '../compose.ts'
-import type { Config } from '../config.ts'
+import { type Config, ConfigError } from '../config.ts'
 import { Fsck } from '../core/fsck.ts'
 import { IndexFolder } from '../index/index-folder.ts'
+import { copyForReading } from '../index/reading-copy.ts'
 import { createLogger } from '../log.ts'
+import { readOnlyReason } from '../store/read-only.ts'
 import { contents, count } from './count.ts'
 import { requireStorage } from './storage.ts'
 
@@ -12,7 +14,20 @@ const FOUND = 1
 /** Checks the index against journal and store, and makes it anew where that helps. Throws `ConfigError` where it cannot. */
 export async function fsckCommand(config: Config, { repair = false }: { repair?: boolean }): Promise<void> {
   await requireStorage(config)
-  const folder = new IndexFolder(config.storageRoot)
+  const readOnly = await readOnlyReason(config.storageRoot)
+  if (readOnly && repair)
+    throw new ConfigError(
+      `--repair: ${config.storageRoot} cannot be repaired: ${readOnly}; fsck alone checks it`,
+    )
+  const copy = readOnly ? await copyForReading(config.storageRoot).catch(unusable(config)) : undefined
+  try {
+    await check(config, new IndexFolder(copy?.root ?? config.storageRoot), repair)
+  } finally {
+    await copy?.remove()
+  }
+}
+
+async function check(config: Config, folder: IndexFolder, repair: boolean): Promise<void> {
   const counts = { right: 0, 'left out': 0, left: 0 }
   const damaged = new Set<string>()
   // Findings are the lines of this command: a log would repeat them.

@@ -28,6 +28,8 @@ export class FaultLog {
   report(error: RegistryError, { method, url }: Pick<Context, 'method' | 'url'>): void {
     // Clients can cause many of these, and none of them is a fault.
     if (error.error === 'OVERLOADED') return
+    // Without a cause nothing failed: the storage was read-only at the start, which has been logged.
+    if (error.error === 'READ_ONLY' && error.cause === undefined) return
     if (!error.error.startsWith('UPSTREAM_')) this.#log.error({ err: error, method, url }, 'request failed')
     // RFC 9111, 5.2.1.7: a client asked for what is here and not for the upstream, so nothing failed.
     else if (error.detail !== undefined) this.#reportUpstream(error, { method, url })

@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { orAbsent } from '../lib/errno.ts'
 import type { Fs } from '../lib/file-system.ts'
+import type { RegistryError } from '../oci/errors.ts'
 import { DurableDisk } from '../store/durable.ts'
 import type { Index, Reader } from './contract.ts'
 import { describeHole, indexDamaged, JournalDamaged, JournalMissing } from './damage.ts'
@@ -65,6 +66,19 @@ export class IndexFolder {
     const index = await LevelIndex.open(this.#path('index'), await this.#journal(), report)
     if (later) index.verifyLater(report)
     return index
+  }
+
+  /** Opens the index of a copy, see reading-copy.ts, brought up to the journal. Changes are refused with that error. */
+  async openToRead(refusal: RegistryError, onClosed: () => Promise<void>): Promise<LevelIndex> {
+    const db = await this.#caughtUp()
+    const refuse = () => {
+      throw refusal
+    }
+    const close = async () => {
+      await db.close()
+      await onClosed()
+    }
+    return new LevelIndex(db, { write: async () => refuse(), check: refuse, close })
   }
 
   /**
@@ -132,8 +146,18 @@ export class IndexFolder {
     return old
   }
 
-  /** Lends the index as it is, brought up to the journal: of that it needs what the index lacks, and no more. */
+  /** Lends the index as it is, brought up to the journal. */
   async #withIndex<T>(use: (db: LevelDb) => Promise<T>): Promise<T> {
+    const db = await this.#caughtUp()
+    try {
+      return await use(db)
+    } finally {
+      await db.close()
+    }
+  }
+
+  /** Opens the index and brings it up to the journal: of that it needs what the index lacks, and no more. */
+  async #caughtUp(): Promise<LevelDb> {
     await removeUnusedStandby(this.#path('index'))
     await this.#check()
     const db = await openLevel(this.#path('index'))
@@ -146,9 +170,10 @@ export class IndexFolder {
       if (from < base) throw indexDamaged(`the index, which lacks changes ${from + 1} to ${base},`)
       for await (const line of files.read())
         if (!isHole(line) && line.number > from) await writeLevel(db, changesOf(line))
-      return await use(db)
-    } finally {
+      return db
+    } catch (error) {
       await db.close()
+      throw error
     }
   }
 

@@ -20,8 +20,10 @@ export class DurableDisk {
   readonly fs: Fs
   #failure: RegistryError | undefined
 
-  constructor(fs: Fs = fileSystem) {
+  /** `failure`: why it takes no writes from the start. */
+  constructor(fs: Fs = fileSystem, failure?: RegistryError) {
     this.fs = fs
+    this.#failure = failure
   }
 
   /** Throws `READ_ONLY` once a sync has failed. */

@@ -25,6 +25,8 @@ export interface FsStoreOptions {
   readonly minFreeSpace?: number
   /** Whether damaged files are moved to `quarantine/`; otherwise they stay in their place, and are not served either. */
   readonly quarantine?: boolean
+  /** Why nothing can be written there, see read-only.ts. */
+  readonly readOnly?: RegistryError | undefined
   /** Hears of every damaged blob. */
   readonly onDamage?: (damage: Damage) => void
 }
@@ -51,16 +53,19 @@ export class FsBlobStore implements BlobStore {
    */
   static async open(
     root: string,
-    { fs, verifyEvery = WEEK, minFreeSpace = 0, quarantine = true, onDamage = () => {} }: FsStoreOptions = {},
+    {
+      fs,
+      verifyEvery = WEEK,
+      minFreeSpace = 0,
+      quarantine = true,
+      readOnly,
+      onDamage = () => {},
+    }: FsStoreOptions = {},
   ): Promise<FsBlobStore> {
-    const disk = new DurableDisk(fs)
+    const disk = new DurableDisk(fs, readOnly)
     const layout = new Layout(root)
-    // All folders are there before the first blob, so that publishing one syncs one folder.
-    await disk.makeFolder(layout.root)
-    await checkLayout(disk, layout.version)
-    await disk.makeFolders(layout.root, ['blobs', 'uploads', 'quarantine'])
-    await disk.makeFolders(layout.blobs(), layout.algorithms)
-    for (const algorithm of layout.algorithms) await disk.makeFolders(layout.blobs(algorithm), layout.shards)
+    if (readOnly) await checkLayout(disk, layout.version)
+    else await makeFolders(disk, layout)
     const space = new FreeSpace(disk.fs, layout.root, minFreeSpace)
     const inspector = new Inspector(disk, layout, { every: verifyEvery, quarantine, report: onDamage })
     await inspector.recall()
@@ -136,7 +141,9 @@ export class FsBlobStore implements BlobStore {
       for (const shard of this.#layout.shards) {
         // `~` sorts behind all hex digits: no digest of this shard comes after that one.
         if (`${algorithm}:${shard}~` < after) continue
-        const names = await this.#disk.fs.readdir(join(this.#layout.blobs(algorithm), shard))
+        // A copy on a read-only disk may lack empty folders.
+        const names =
+          (await orAbsent(this.#disk.fs.readdir(join(this.#layout.blobs(algorithm), shard)))) ?? []
         for (const name of names.sort()) {
           const digest = `${algorithm}:${name}`
           if (!name.startsWith(shard) || digest <= after || !isDigest(digest)) continue
@@ -222,6 +229,15 @@ export class FsBlobStore implements BlobStore {
   #upload(id: string, algorithm: Algorithm = 'sha256'): FsUpload {
     return new FsUpload(id, this.#parts, algorithm, () => this.#live.delete(id))
   }
+}
+
+/** All folders are there before the first blob, so that publishing one syncs one folder. */
+async function makeFolders(disk: DurableDisk, layout: Layout): Promise<void> {
+  await disk.makeFolder(layout.root)
+  await checkLayout(disk, layout.version)
+  await disk.makeFolders(layout.root, ['blobs', 'uploads', 'quarantine'])
+  await disk.makeFolders(layout.blobs(), layout.algorithms)
+  for (const algorithm of layout.algorithms) await disk.makeFolders(layout.blobs(algorithm), layout.shards)
 }
 
 function infoOf(digest: Digest, { size, mtime }: Stats): BlobInfo {
