@@ -131,7 +131,7 @@ describe('cli', () => {
         ask(address, 'POST', '/v2/a/blobs/uploads/', { headers: { authorization: `Bearer ${token}` } })
       expect((await post(url)).status).to.equal(202)
       expect((await first.stop()).stdout).to.equal(
-        `memflow-registry serves ${url} from .storage\n` +
+        `memflow-registry serves ${url} from ${folder}/.storage\n` +
           `a token for uploads was made: ${token}\nit is kept in .storage/bearer-token\n`,
       )
 

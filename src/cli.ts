@@ -131,9 +131,12 @@ config
 try {
   await program.parseAsync()
 } catch (error) {
-  if (!(error instanceof ConfigError)) throw error
-  process.stderr.write(`memflow-registry: ${error.message}\n`)
+  const isFault = !(error instanceof ConfigError)
+  const told = isFault && error instanceof Error ? (error.stack ?? error.message) : (error as Error).message
+  process.stderr.write(`memflow-registry: ${told}\n`)
   process.exitCode = 2
+  // Of a fault, what else holds the process is not known.
+  if (isFault) process.exit()
 }
 
 /** An option that may be given more than once. */

@@ -128,9 +128,9 @@ describe('commands/backup and restore', () => {
     )
   })
 
-  it('of repositories that are not here -> 1, one line, and no file', async () => {
+  it('of repositories that are not here -> 2, one line, and no file', async () => {
     expect(await command(['backup', 'x.tar', '--repository', 'nobody'])).to.deep.equal({
-      code: 1,
+      code: 2,
       stdout: '',
       stderr: 'memflow-registry: x.tar: there is no repository nobody here\n',
     })
@@ -149,9 +149,9 @@ describe('commands/backup and restore', () => {
     })
   }
 
-  it('restore of what is no layout -> 1 and one line', async () => {
+  it('restore of what is no layout -> 2 and one line', async () => {
     expect(await restore(storage, '.')).to.deep.equal({
-      code: 1,
+      code: 2,
       stdout: '',
       stderr: 'memflow-registry: .: it has no oci-layout: it is no OCI image layout\n',
     })

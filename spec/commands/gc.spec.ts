@@ -127,13 +127,13 @@ describe('commands/gc', () => {
     }
   })
 
-  it('where the index was lost -> 1, and what to run; behind that it collects', async () => {
+  it('where the index was lost -> 2, and what to run; behind that it collects', async () => {
     const registry = await startRegistry({ storage })
     await fill(registry)
     await registry.close()
     for (const folder of ['index', 'journal']) await rm(join(storage, folder), { recursive: true })
     const refused = await gc()
-    expect(refused).to.include({ code: 1, stdout: '' })
+    expect(refused).to.include({ code: 2, stdout: '' })
     expect(refused.stderr).to.match(/^memflow-registry: garbage is not collected: [^\n]+reindex[^\n]+\n$/)
     const reindexed = await new Command(['reindex'], storage, { MEMFLOW_STORAGE_ROOT: storage }).ended
     expect(reindexed.code).to.equal(0)

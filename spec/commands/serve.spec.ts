@@ -24,7 +24,7 @@ describe('commands/serve', () => {
     expect(ended).to.deep.equal({
       code: 2,
       stdout: '',
-      stderr: `memflow-registry: MEMFLOW_ADDR: cannot listen on 127.0.0.1:${port}: another process listens there: stop it, or set another port\n`,
+      stderr: `memflow-registry: MEMFLOW_ADDR: cannot listen on 127.0.0.1:${port}: it is in use by another process: stop that, or set another port\n`,
     })
     expect(existsSync(join(folder, '.storage'))).to.equal(false)
   })

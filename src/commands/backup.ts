@@ -10,15 +10,13 @@ import { createLogger } from '../log.ts'
 import { DOCUMENTS_HERE } from '../oci/documents.ts'
 import type { Repository } from '../oci/name.ts'
 import { contents } from './count.ts'
+import { EXIT } from './exit-code.ts'
 import { messageOf } from './message.ts'
 import { repositoryOption } from './repository-option.ts'
 import { findingOf } from './scrub.ts'
 import { ServingProcess } from './serving-process.ts'
 import { StatusLine } from './status-line.ts'
 import { requireStorage } from './storage.ts'
-
-/** Exit code where something is lacking in the backup, or there is none. */
-const FAILED = 1
 
 /** A standard output that is a tar takes no words. */
 const STDOUT = '-'
@@ -54,13 +52,13 @@ export async function backupCommand(
     for (const { digest, repository, why } of done.lacking)
       print(`${why}: ${digest}, needed in ${repository}; push it again`)
     print(summaryOf(done, (performance.now() - began) / 1000))
-    if (done.lacking.length > 0) process.exitCode = FAILED
+    if (done.lacking.length > 0) process.exitCode = EXIT.FINDINGS
   } catch (error) {
     status.clear()
     await writer?.abort()
     if (error instanceof ConfigError) throw error
     process.stderr.write(`memflow-registry: ${target}: ${messageOf(error)}\n`)
-    process.exitCode = FAILED
+    process.exitCode = EXIT.FAILED
   }
 }
 

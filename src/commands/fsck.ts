@@ -6,10 +6,8 @@ import { copyForReading } from '../index/reading-copy.ts'
 import { createLogger } from '../log.ts'
 import { readOnlyReason } from '../store/read-only.ts'
 import { contents, count } from './count.ts'
+import { EXIT } from './exit-code.ts'
 import { requireStorage } from './storage.ts'
-
-/** Exit code where something is found, with `repair` where something of it is left; 0 else. */
-const FOUND = 1
 
 /** Checks the index against journal and store, and makes it anew where that helps. Throws `ConfigError` where it cannot. */
 export async function fsckCommand(config: Config, { repair = false }: { repair?: boolean }): Promise<void> {
@@ -61,7 +59,7 @@ async function check(config: Config, folder: IndexFolder, repair: boolean): Prom
       print(
         `${counts['left out']} left out; the index with them is in ${kept}, remove that when nothing is missed`,
       )
-    if (counts.left > 0 || (!repair && mended > 0)) process.exitCode = FOUND
+    if (counts.left > 0 || (!repair && mended > 0)) process.exitCode = EXIT.FINDINGS
   } finally {
     await close()
   }

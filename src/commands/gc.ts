@@ -7,10 +7,8 @@ import { DURATION, formatDuration, parseDurationOrZero } from '../lib/units.ts'
 import { parseAbbreviated } from '../oci/digest.ts'
 import { type Collecting, openCollecting } from './collecting.ts'
 import { count } from './count.ts'
+import { EXIT } from './exit-code.ts'
 import { requireStorage } from './storage.ts'
-
-/** Exit code where garbage cannot be collected, or there is nothing of the digest; 0 else. */
-const FAILED = 1
 
 /** Collects garbage at once, tells what it would collect, or what keeps a digest. Throws `ConfigError`. */
 export async function gcCommand(
@@ -31,12 +29,13 @@ export async function gcCommand(
   try {
     if (digest === undefined) return await collect(collecting, config, dryRun, graceMs)
     const explanation = await collecting.explain(digest)
-    if (!explanation) throw new Error(`nothing of that digest is here: ${digest}`)
-    print(explanationLines(explanation))
+    if (explanation) return print(explanationLines(explanation))
+    process.stderr.write(`memflow-registry: nothing of that digest is here: ${digest}\n`)
+    process.exitCode = EXIT.FINDINGS
   } catch (error) {
     if (error instanceof ConfigError) throw error
     process.stderr.write(`memflow-registry: ${(error as Error).message}\n`)
-    process.exitCode = FAILED
+    process.exitCode = EXIT.FAILED
   } finally {
     await collecting.close()
   }

@@ -9,13 +9,9 @@ import { Collector } from '../core/garbage/collector.ts'
 import { orAbsent } from '../lib/errno.ts'
 import { createLogger } from '../log.ts'
 import { count } from './count.ts'
+import { EXIT } from './exit-code.ts'
 import { messageOf } from './message.ts'
 import { StatusLine } from './status-line.ts'
-
-/** Exit code if a file was refused or the storage failed. */
-const INCOMPLETE = 1
-/** Exit code after SIGINT or SIGTERM; the next import goes on. */
-const STOPPED = 130
 
 /** Takes over the storage folder of the original server. Throws `ConfigError`. */
 export async function importCommand(
@@ -80,16 +76,16 @@ async function importAll(folder: string, take: OriginalImport, dryRun: boolean):
     }
     status.clear()
     process.stdout.write(`${summary(counts, dryRun, (performance.now() - began) / 1000)}\n`)
-    if (counts.refused > 0) process.exitCode = INCOMPLETE
+    if (counts.refused > 0) process.exitCode = EXIT.FINDINGS
     if (!stop.signal.aborted) return
     process.stdout.write('stopped; import again to go on\n')
-    process.exitCode = STOPPED
+    process.exitCode = EXIT.STOPPED
   } catch (error) {
     status.clear()
     process.stderr.write(
       `memflow-registry: ${messageOf(error)}; ${count(counts.imported, 'plugin file')} imported before that, import again to go on\n`,
     )
-    process.exitCode = INCOMPLETE
+    process.exitCode = EXIT.FAILED
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
   }

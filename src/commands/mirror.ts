@@ -2,6 +2,7 @@ import { type Config, ConfigError } from '../config.ts'
 import { formatSize } from '../lib/format-size.ts'
 import type { MirrorSettings } from '../mirror-settings.ts'
 import { count } from './count.ts'
+import { EXIT } from './exit-code.ts'
 import { messageOf } from './message.ts'
 import { reachRegistry } from './reached-registry.ts'
 import { RegistryClient } from './registry-client.ts'
@@ -10,10 +11,6 @@ import { SyncRun } from './sync-run.ts'
 import { type SyncSource, syncSource } from './sync-source.ts'
 import { addTally, newTally, summaryOf } from './sync-tally.ts'
 import { wantedNames } from './wanted-names.ts'
-
-/** Exit codes beside 0: all is here. */
-const FAILED = 1
-const STOPPED = 130
 
 export interface SyncOptions {
   /** Patterns; none: all tags. */
@@ -93,7 +90,7 @@ async function sync(
     ? 'stopped; the same command goes on where it was'
     : `in ${seconds().toFixed(1)} s`
   print(`in all: ${summaryOf(total)}, ${end}`)
-  process.exitCode = signal.aborted ? STOPPED : total.failed > 0 ? FAILED : 0
+  process.exitCode = signal.aborted ? EXIT.STOPPED : total.failed > 0 ? EXIT.FINDINGS : 0
 }
 
 function mirrorNamed({ mirrors }: Config, wanted: string): MirrorSettings {

@@ -4,10 +4,8 @@ import { type LeftOut, reindex } from '../core/reindex.ts'
 import { IndexFolder, type Source } from '../index/index-folder.ts'
 import { createLogger } from '../log.ts'
 import { count } from './count.ts'
+import { EXIT } from './exit-code.ts'
 import { requireStorage } from './storage.ts'
-
-/** Exit code where something of the truth is lost. */
-const LOST = 1
 
 /** Makes the index anew. Throws `ConfigError` where the storage is being served, or its source is damaged. */
 export async function reindexCommand(config: Config, from: Source): Promise<void> {
@@ -47,7 +45,7 @@ export async function reindexCommand(config: Config, from: Source): Promise<void
     )
     if (lost === 0) return
     print(`what it was made of is in ${old}; remove that when nothing is missed`)
-    process.exitCode = LOST
+    process.exitCode = EXIT.FINDINGS
   } finally {
     await close()
   }

@@ -12,12 +12,10 @@ import { formatSize } from '../lib/format-size.ts'
 import { createLogger } from '../log.ts'
 import type { BlobStore } from '../store/contract.ts'
 import { contents } from './count.ts'
+import { EXIT } from './exit-code.ts'
 import { messageOf } from './message.ts'
 import { repositoryOption } from './repository-option.ts'
 import { StatusLine } from './status-line.ts'
-
-/** Exit code where not all was restored. */
-const FAILED = 1
 
 /** A standard input that is a tar. */
 const STDIN = '-'
@@ -57,7 +55,7 @@ export async function restoreCommand(
     status.clear()
     if (error instanceof ConfigError) throw error
     process.stderr.write(`memflow-registry: ${source}: ${messageOf(error)}\n`)
-    process.exitCode = FAILED
+    process.exitCode = EXIT.FAILED
   } finally {
     await close()
   }
@@ -96,5 +94,5 @@ function report(restored: Restored, seconds: number): void {
     `${contents(restored)}, in ${seconds.toFixed(1)} s${failed.length > 0 ? `; ${failed.length} not restored` : ''}`,
   ]
   process.stdout.write(lines.map(line => `${line}\n`).join(''))
-  if (failed.length > 0) process.exitCode = FAILED
+  if (failed.length > 0) process.exitCode = EXIT.FINDINGS
 }

@@ -6,16 +6,13 @@ import { Pace } from '../lib/pace.ts'
 import { parseSize } from '../lib/units.ts'
 import { hexOf } from '../oci/digest.ts'
 import type { Damage } from '../store/inspector.ts'
+import { EXIT } from './exit-code.ts'
 import { ScrubCursor, type ScrubState } from './scrub-cursor.ts'
 import { StatusLine } from './status-line.ts'
 import { requireStorage } from './storage.ts'
 
 /** How often the cursor is written, in milliseconds. */
 const SAVE_EVERY = 1000
-
-/** Exit codes beside 0: all is whole. */
-const DAMAGED = 1
-const STOPPED = 130
 
 /**
  * Reads all blobs, also while they are served, and takes the damaged ones out of service.
@@ -63,14 +60,14 @@ export async function scrubCommand(
     if (!stop.signal.aborted) throw error
     await cursor.save(state)
     print(`stopped at ${positionOf(state)}, scrub again to go on: ${sumOf(state)}`)
-    process.exitCode = STOPPED
+    process.exitCode = EXIT.STOPPED
     return
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
   }
   await cursor.clear()
   print(sumOf(state))
-  if (state.damaged + state.unreadable > 0) process.exitCode = DAMAGED
+  if (state.damaged + state.unreadable > 0) process.exitCode = EXIT.FINDINGS
 }
 
 function parseRate(text: string): number {

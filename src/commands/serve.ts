@@ -75,7 +75,7 @@ async function checkAddress(config: Config): Promise<void> {
 }
 
 const LISTENING: Record<string, string> = {
-  EADDRINUSE: 'another process listens there: stop it, or set another port',
+  EADDRINUSE: 'it is in use by another process: stop that, or set another port',
   EADDRNOTAVAIL: 'this machine has no such address: set one of its own, or 0.0.0.0 for all',
   EACCES: 'this user may not listen on ports below 1024: set a higher one',
   ENOTFOUND: 'there is no host of that name: set an address of this machine',
