@@ -7,11 +7,11 @@ import type { Access } from './access.ts'
 import { backupApi } from './backup.ts'
 import { renderErrors } from './errors.ts'
 import { garbageApi } from './garbage.ts'
-import { countBody } from './held-memory.ts'
 import { memflowApi, refuseMethod } from './memflow/routes.ts'
 import { ociApi } from './oci/dispatch.ts'
 import { opsApi } from './ops.ts'
 import { ReadyAnswers } from './ready-answers.ts'
+import { respond } from './respond.ts'
 
 /** What is ready goes out before Koa, which costs more than all else of such an answer. */
 export class App extends Koa {
@@ -24,11 +24,26 @@ export class App extends Koa {
 
   override callback(): ReturnType<Koa['callback']> {
     const answer = super.callback()
-    return async (req, res) => {
-      if (!this.#ready.send(req as IncomingMessage, res as ServerResponse)) await answer(req, res)
+    return (req, res) =>
+      this.#ready.send(req as IncomingMessage, res as ServerResponse) ? DONE : answer(req, res)
+  }
+
+  /**
+   * In place of Koa's, which listens on the response and on its connection for errors as well. The server reports these,
+   * and listening takes a twentieth of the time of an answer.
+   */
+  async handleRequest(ctx: Context, work: (ctx: Context) => Promise<void>): Promise<void> {
+    ctx.res.statusCode = 404
+    try {
+      await work(ctx)
+      respond(ctx)
+    } catch (error) {
+      ctx.onerror(error as Error)
     }
   }
 }
+
+const DONE = Promise.resolve()
 
 /** All routes over one registry. */
 export function createApp(
@@ -45,7 +60,6 @@ export function createApp(
   })
   app.use(ready.keep)
   app.use(renderErrors(log))
-  app.use(countBody)
   app.use(everywhere)
   app.use(ociApi(registry, access))
   app.use(notFound)
@@ -58,10 +72,10 @@ export function createApp(
 }
 
 /** Content is what it says it is, and anybody's page may read what anybody may read. */
-async function everywhere(ctx: Context, next: Next): Promise<void> {
+function everywhere(ctx: Context, next: Next): Promise<void> {
   ctx.set('X-Content-Type-Options', 'nosniff')
   if (ctx.method === 'GET' || ctx.method === 'HEAD') ctx.set('Access-Control-Allow-Origin', '*')
-  await next()
+  return next()
 }
 
 async function notFound(ctx: Context, next: Next): Promise<void> {
