@@ -80,7 +80,7 @@ describe('http/cuts', () => {
     const config = {
       ...loadConfig({ MEMFLOW_STORAGE_ROOT: storage }),
       bearerToken: 'secret',
-      mirrors: [mirrorOf(upstream.url, { idleTimeout: 200 })],
+      mirrors: [mirrorOf(upstream.url, { connectTimeout: 2000, idleTimeout: 200 })],
     }
     const composition = await compose(config, createLogger('off'))
     const running = await listen(composition.app)

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash, hash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'koa'
 import { RegistryError } from '../oci/errors.ts'
 import { type Identity, identify } from './access-log.ts'
@@ -144,8 +144,8 @@ export class Access {
 
   /** In constant time; hashing makes the lengths equal. */
   #isSecret(text: string): boolean {
-    const hash = (s: string) => createHash('sha256').update(s).digest()
-    return timingSafeEqual(hash(text), hash(this.#secret))
+    const digest = (s: string) => createHash('sha256').update(s).digest()
+    return timingSafeEqual(digest(text), digest(this.#secret))
   }
 
   #refused(ctx: Context, needed: Grant | undefined, message: string): RegistryError {
@@ -157,7 +157,7 @@ export class Access {
 }
 
 function keyOf(header: string): string {
-  return createHash('sha256').update(header).digest('base64')
+  return hash('sha256', header, 'base64')
 }
 
 /** The Host header goes into a quoted string, so only what hosts are made of passes. */

@@ -5,6 +5,7 @@ import { RegistryError } from '../oci/errors.ts'
 import { storageError } from '../oci/storage-error.ts'
 import { isGone } from './client-gone.ts'
 import { FaultLog } from './fault-log.ts'
+import { holdBody } from './held-memory.ts'
 import { endWhileReceiving } from './linger.ts'
 
 /** Renders every error once: the spec's JSON under /v2/, one line of text elsewhere. */
@@ -13,6 +14,7 @@ export function renderErrors(log: Logger) {
   return async (ctx: Context, next: Next): Promise<void> => {
     try {
       await next()
+      holdBody(ctx)
     } catch (error) {
       // The client has gone, or has had a part of the answer: a cut connection is all that can still be told.
       if (isGone(ctx.res) || ctx.res.headersSent) {

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { pipeline } from 'node:stream/promises'
 import type { Context } from 'koa'
 import { giveBack } from '../lib/chunk-pool.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -71,40 +70,52 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
 async function sendBytes(res: ServerResponse, handle: BlobHandle, range: ByteRange): Promise<void> {
   const transfer = transfers.begin()
   try {
-    await pipeline(handle.read(range, transfer.nextChunk), bodyTo(res))
+    await send(handle.read(range, transfer.nextChunk), res)
   } finally {
     transfer.end()
   }
 }
 
-/** Writes the body, and gives back the chunks that the system has taken. */
-function bodyTo(res: ServerResponse): Writable {
-  const body = new Writable({
-    objectMode: true,
-    highWaterMark: 1,
-    write(chunk: Buffer, _, done) {
+/**
+ * Writes the chunks one by one, and gives back those that the system has taken. Cuts the connection if one does not
+ * come. Settles when the source is closed and the response has ended. `pipeline` would need a stream around the
+ * response, and a fifth more processor time for a blob of 200 KiB.
+ */
+function send(source: Readable, res: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      if (!source.closed) return
+      if (source.errored || !source.readableEnded) {
+        res.destroy()
+        reject(source.errored ?? clientHasGone())
+      } else if (res.writableFinished) resolve()
+      else if (res.closed) reject(clientHasGone())
+    }
+    source.on('data', (chunk: Buffer) => {
+      source.pause()
       // Node.js would keep the chunk for a response that is never sent, and never report it.
       if (isGone(res)) {
         giveBack(chunk)
-        done(clientHasGone())
+        source.destroy(clientHasGone())
         return
       }
       res.write(chunk, error => {
         giveBack(chunk)
-        done(error)
+        if (error) source.destroy(error)
+        else source.resume()
       })
-    },
-    final: done => void res.end(done),
-    destroy(error, done) {
-      if (error) res.destroy()
-      done(error)
-    },
+    })
+    source.once('end', () => res.end())
+    // Its error is known when it is closed.
+    source.once('error', () => {})
+    source.once('close', settle)
+    res.once('finish', settle)
+    // The write under way may never be told of it.
+    res.once('close', () => {
+      if (!res.writableFinished) source.destroy(clientHasGone())
+      settle()
+    })
   })
-  // The write under way may never be told of it.
-  res.once('close', () => {
-    if (!res.writableFinished) body.destroy(clientHasGone())
-  })
-  return body
 }
 
 /** Bytes under a digest can be kept by any cache for good. */

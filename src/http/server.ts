@@ -35,11 +35,11 @@ export function createHttpServer(
 ): Server {
   const answer = app.callback()
   const handle = (req: IncomingMessage, res: ServerResponse) => {
-    const refuse = (message: string) => connections.of(req.socket)?.refuse(400, message)
-    if (hosts(req) > 1) refuse('the request has several Host headers')
-    else if (!isTarget(req.url ?? '')) refuse('the target of the request is not a URL')
+    if (hosts(req) > 1) refuse(req, 'the request has several Host headers')
+    else if (!isTarget(req.url ?? '')) refuse(req, 'the target of the request is not a URL')
     else answer(req, res)
   }
+  const refuse = (req: IncomingMessage, message: string) => connections.of(req.socket)?.refuse(400, message)
   const connections = new Connections(limits, DEADLINES, handle, onRefused)
   const take = (req: IncomingMessage, res: ServerResponse) => connections.of(req.socket)?.take(req, res)
   const server = createServer(
