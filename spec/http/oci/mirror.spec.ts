@@ -125,11 +125,25 @@ describe('http/oci: a mirror', () => {
       const { manifest: digest } = putArtifact(both.upstream, 'app', 'v1', 'a layer')
       const answer = await both.mirror.ask('GET', '/v2/app/manifests/v1?ns=up.example')
       expect(answer.headers).to.include({ 'docker-content-digest': digest, 'oci-namespace': 'up.example' })
-      expect(await both.mirror.ask('GET', '/v2/app/manifests/v1?ns=other.example')).to.include({
-        status: 404,
-        code: 'NAME_UNKNOWN',
-      })
       expect(await both.mirror.ask('GET', '/v2/app/manifests/v1')).to.include({ status: 404 })
+    })
+
+    it('with a ?ns= that no mirror has -> the repository of that name, pushed or mirrored', async () => {
+      const both = await mirroring({ namespace: 'up.example' })
+      const { manifest: theirs } = putArtifact(both.upstream, 'app', 'v1', 'a layer')
+      const { digest: ours } = await pushArtifact(both.mirror, 'app', 'v1')
+      for (const ns of ['localhost:5001', 'kind-registry', '', '%00', '../x', 'x'.repeat(1000)]) {
+        for (const [name, digest] of [
+          ['app', ours],
+          ['up/app', theirs],
+        ]) {
+          const answer = await both.mirror.ask('GET', `/v2/${name}/manifests/v1?ns=${ns}`)
+          expect(answer.headers, ns).to.include({ 'docker-content-digest': digest })
+          expect(answer.headers, ns).not.to.have.property('oci-namespace')
+        }
+      }
+      const tags = await both.mirror.ask('GET', '/v2/app/tags/list?ns=localhost:5001')
+      expect(tags.json).to.deep.equal({ name: 'app', tags: ['v1'] })
     })
 
     it('a plugin -> listed where its signature verifies, else kept and not listed', async () => {
