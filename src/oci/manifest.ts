@@ -1,9 +1,10 @@
-import { Ajv, type ValidateFunction } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { isDigest } from './digest.ts'
 import { RegistryError } from './errors.ts'
 import { checkManifestLimits, MANIFEST_LIMITS } from './manifest-limits.ts'
-import { IMAGE_SCHEMA, INDEX_SCHEMA } from './manifest-schema.ts'
+import { EXPECTED, IMAGE_SCHEMA, INDEX_SCHEMA } from './manifest-schema.ts'
 import {
+  bareType,
   isManifestMediaType,
   MANIFEST_KINDS,
   type ManifestMediaType,
@@ -54,7 +55,7 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 // Compiled with the first manifest. The schemas are ours and not checked: this would compile the one of schemas as well.
 const CHECKED = { meta: false, validateSchema: false }
-const ajv = new Ajv({ ...CHECKED, strict: true, strictTypes: false, strictRequired: false })
+const ajv = new Ajv({ ...CHECKED, verbose: true, strict: true, strictTypes: false, strictRequired: false })
   .addSchema(IMAGE_SCHEMA, 'image')
   .addSchema(INDEX_SCHEMA, 'index')
 
@@ -75,10 +76,7 @@ export function parseManifest(
   const validate = ajv.getSchema(kind) as ValidateFunction
   if (!validate(document)) {
     const fault = validate.errors?.[0]
-    throw invalid(`manifest${fault?.instancePath ?? ''} ${fault?.message ?? 'does not fit the schema'}`, {
-      path: fault?.instancePath,
-      rule: fault?.schemaPath,
-    })
+    throw invalid(messageOf(fault), { path: fault?.instancePath, rule: fault?.schemaPath })
   }
   const manifest = { ...document, mediaType, kind } as unknown as Manifest
   for (const descriptor of descriptorsOf(manifest)) checkDescriptor(descriptor)
@@ -89,6 +87,23 @@ export function parseManifest(
 export function descriptorsOf(manifest: Manifest): Descriptor[] {
   const own = manifest.kind === 'image' ? [manifest.config, ...manifest.layers] : [...manifest.manifests]
   return manifest.subject ? [...own, manifest.subject] : own
+}
+
+/** The manifests that an index names. */
+export function childrenOf(manifest: Manifest): Descriptor[] {
+  return manifest.kind === 'index' ? manifest.manifests.filter(entry => !isBlob(entry)) : []
+}
+
+/**
+ * The blobs that the manifest names: config and layers. An index may name blobs as well, as BuildKit's cache does
+ * (image-spec image-index.md: entries may have any media type).
+ */
+export function blobsOf(manifest: Manifest): Descriptor[] {
+  return manifest.kind === 'index' ? manifest.manifests.filter(isBlob) : [manifest.config, ...manifest.layers]
+}
+
+function isBlob({ mediaType }: Descriptor): boolean {
+  return !isManifestMediaType(bareType(mediaType))
 }
 
 /** One descriptor of each digest: a manifest may name the same content any number of times. */
@@ -121,9 +136,16 @@ export function parseObject(bytes: Uint8Array, limits: JsonLimits = MANIFEST_JSO
   throw invalid('the manifest is not a JSON object')
 }
 
+/** Where the manifest breaks a rule of the schema, and what is expected there. */
+function messageOf({ instancePath = '', keyword, message, parentSchema }: Partial<ErrorObject> = {}): string {
+  const expected: string | undefined = parentSchema?.[EXPECTED]
+  const isNamed = expected !== undefined && (keyword === 'pattern' || keyword === 'not')
+  return `manifest${instancePath} ${isNamed ? `must be ${expected}` : (message ?? 'does not fit the schema')}`
+}
+
 function mediaTypeOf(document: Record<string, unknown>, contentType: string | undefined): ManifestMediaType {
   const claimed = document.mediaType
-  const header = contentType?.split(';', 1)[0]?.trim().toLowerCase() || undefined
+  const header = bareType(contentType ?? '') || undefined
   if (header !== undefined && claimed !== undefined && claimed !== header) {
     throw invalid('the Content-Type is not the mediaType of the manifest', {
       contentType: header,

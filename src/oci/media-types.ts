@@ -21,6 +21,11 @@ export function isManifestMediaType(text: string): text is ManifestMediaType {
   return Object.hasOwn(MANIFEST_KINDS, text)
 }
 
+/** A media type without its parameters, in lower case (RFC 9110, 8.3.1). */
+export function bareType(text: string): string {
+  return text.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}
+
 /** image-spec layer.md#non-distributable-layers: such layers need not be in the registry. */
 export function isNonDistributable(mediaType: string): boolean {
   return (
