@@ -95,6 +95,19 @@ describe('http/oci: a mirror', () => {
       expect(both.upstream.requests).to.have.length(2)
     })
 
+    it('an index of blobs -> the blobs when they are asked for', async () => {
+      const both = await mirroring()
+      const layer = both.upstream.content.blob('a layer of a build cache')
+      const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip'
+      const index = imageIndex([{ mediaType, digest: layer, size: 24 }]).toString()
+      const digest = both.upstream.content.manifest('app', index, 'cache')
+      expect((await manifest(both, 'cache')).headers).to.include({ 'docker-content-digest': digest })
+      expect((await blob(both, layer)).text).to.equal('a layer of a build cache')
+      await both.upstream.stop()
+      expect((await manifest(both, digest)).text).to.equal(index)
+      await until(async () => (await blob(both, layer)).status === 200)
+    })
+
     it('what the upstream does not have -> 404, and it is not asked again for a while', async () => {
       const both = await mirroring()
       putArtifact(both.upstream, 'app', 'v1', 'a layer')

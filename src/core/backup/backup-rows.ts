@@ -12,7 +12,7 @@ import {
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts'
 import type { Documents } from '../../oci/documents.ts'
 import { RegistryError } from '../../oci/errors.ts'
-import { distinct } from '../../oci/manifest.ts'
+import { blobsOf, distinct } from '../../oci/manifest.ts'
 import type { ManifestMediaType } from '../../oci/media-types.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 
@@ -90,9 +90,8 @@ async function contentOf(
   const bytes = await reader.get(MANIFEST_BYTES, repository, digest)
   if (!bytes || digestOf(bytes, algorithmOf(digest)) !== digest) return { blobs: [] }
   const manifest = await documents.stored(bytes, mediaType)
-  const named = manifest.kind === 'image' ? distinct([manifest.config, ...manifest.layers]) : []
   const blobs: { digest: Digest; size: number }[] = []
-  for (const blob of named) {
+  for (const blob of distinct(blobsOf(manifest))) {
     const link = isDigest(blob.digest) && (await reader.get(LINKS, repository, blob.digest))
     if (link) blobs.push({ digest: blob.digest as Digest, size: link.size })
   }

@@ -4,9 +4,9 @@ import { errno } from '../../lib/errno.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { LayoutIndex } from '../../oci/layout.ts'
-import { MAX_MANIFEST_BYTES, parseManifest } from '../../oci/manifest.ts'
+import { childrenOf, MAX_MANIFEST_BYTES, parseManifest } from '../../oci/manifest.ts'
 import { STORED_LIMITS } from '../../oci/manifest-limits.ts'
-import { isManifestMediaType, MANIFEST_KINDS, type ManifestMediaType } from '../../oci/media-types.ts'
+import { bareType, MANIFEST_KINDS, type ManifestMediaType } from '../../oci/media-types.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 import type { Pushed } from '../manifest-rows.ts'
 import { UNREADABLE } from '../scrub.ts'
@@ -89,12 +89,13 @@ async function innermostFirst(
     if (seen.has(key)) return
     seen.add(key)
     const read = MANIFEST_KINDS[one.mediaType] === 'index' ? await readManifest(layout, one) : undefined
-    const named = read && 'manifest' in read && read.manifest.kind === 'index' ? read.manifest.manifests : []
+    const named = read && 'manifest' in read ? childrenOf(read.manifest) : []
     for (const { digest, mediaType } of named) {
-      if (!isDigest(digest) || !isManifestMediaType(mediaType)) continue
+      if (!isDigest(digest)) continue
       const child = listed.get(keyOf(one.repository, digest))
       if (child) await visit(child)
-      else if (await layout.has(digest)) await visit(manifest(one.repository, digest, mediaType))
+      else if (await layout.has(digest))
+        await visit(manifest(one.repository, digest, bareType(mediaType) as ManifestMediaType))
     }
     ordered.push(one)
   }
