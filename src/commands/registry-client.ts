@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Digest, parseDigest } from '../oci/digest.ts'
-import { type Manifest, parseManifest } from '../oci/manifest.ts'
+import { parseLenientManifest } from '../oci/lenient-manifest.ts'
+import type { Manifest } from '../oci/manifest.ts'
 import { MANIFEST_KINDS } from '../oci/media-types.ts'
 
 /** How long what has come may take until it is kept, and how often that is looked at; in milliseconds. */
@@ -31,7 +32,7 @@ export class RegistryClient {
 
   async manifest(repository: string, reference: string): Promise<{ digest: Digest; manifest: Manifest }> {
     const { headers, bytes } = await this.#get(`/v2/${repository}/manifests/${reference}`)
-    const manifest = parseManifest(bytes, headers.get('content-type') ?? undefined)
+    const manifest = parseLenientManifest(bytes, headers.get('content-type') ?? undefined)
     return { digest: parseDigest(headers.get('docker-content-digest') ?? ''), manifest }
   }
 

@@ -16,6 +16,14 @@ const MEDIA_TYPE = {
   [EXPECTED]: 'a media type such as application/json, of printable ASCII characters',
 }
 
+/** The digest may be of any algorithm. */
+export const DIGEST = {
+  type: 'string',
+  maxLength: 512,
+  pattern: '^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+$',
+  [EXPECTED]: 'a digest such as sha256: and 64 digits from 0 to f',
+}
+
 const ANNOTATIONS = { type: 'object', additionalProperties: { type: 'string' } }
 
 /** A word of a platform; nothing that is in use has more than some dozen characters. */
@@ -26,12 +34,7 @@ const DESCRIPTOR = {
   required: ['mediaType', 'digest', 'size'],
   properties: {
     mediaType: MEDIA_TYPE,
-    digest: {
-      type: 'string',
-      maxLength: 512,
-      pattern: '^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+$',
-      [EXPECTED]: 'a digest such as sha256: and 64 digits from 0 to f',
-    },
+    digest: DIGEST,
     size: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
     urls: { type: 'array', maxItems: 100, items: { type: 'string', maxLength: 8192 } },
     annotations: ANNOTATIONS,

@@ -8,6 +8,7 @@ import {
   isManifestMediaType,
   MANIFEST_KINDS,
   type ManifestMediaType,
+  manifestKind,
   OCI_INDEX,
   OCI_MANIFEST,
 } from './media-types.ts'
@@ -25,13 +26,17 @@ export interface Descriptor {
   readonly platform?: Platform
 }
 
+/** Of a descriptor of an upstream that has no size, or none that is a number. */
+export const UNKNOWN_SIZE = -1
+
 export interface Platform {
   readonly architecture: string
   readonly os: string
 }
 
 interface Common {
-  readonly mediaType: ManifestMediaType
+  /** One that PUT /manifests/ takes, or what an upstream serves it as. */
+  readonly mediaType: string
   readonly artifactType?: string
   readonly subject?: Descriptor
   readonly annotations?: Readonly<Record<string, string>>
@@ -39,7 +44,8 @@ interface Common {
 
 export interface ImageManifest extends Common {
   readonly kind: 'image'
-  readonly config: Descriptor
+  /** Undefined only if an upstream serves an image without one. */
+  readonly config: Descriptor | undefined
   readonly layers: readonly Descriptor[]
 }
 
@@ -85,7 +91,7 @@ export function parseManifest(
 
 /** Every descriptor in the manifest, its subject among them. */
 export function descriptorsOf(manifest: Manifest): Descriptor[] {
-  const own = manifest.kind === 'image' ? [manifest.config, ...manifest.layers] : [...manifest.manifests]
+  const own = manifest.kind === 'image' ? blobsOf(manifest) : [...manifest.manifests]
   return manifest.subject ? [...own, manifest.subject] : own
 }
 
@@ -99,11 +105,12 @@ export function childrenOf(manifest: Manifest): Descriptor[] {
  * (image-spec image-index.md: entries may have any media type).
  */
 export function blobsOf(manifest: Manifest): Descriptor[] {
-  return manifest.kind === 'index' ? manifest.manifests.filter(isBlob) : [manifest.config, ...manifest.layers]
+  if (manifest.kind === 'index') return manifest.manifests.filter(isBlob)
+  return manifest.config ? [manifest.config, ...manifest.layers] : [...manifest.layers]
 }
 
 function isBlob({ mediaType }: Descriptor): boolean {
-  return !isManifestMediaType(bareType(mediaType))
+  return manifestKind(bareType(mediaType)) === undefined
 }
 
 /** One descriptor of each digest: a manifest may name the same content any number of times. */
@@ -113,14 +120,21 @@ export function distinct(descriptors: readonly Descriptor[]): Descriptor[] {
 
 /** distribution-spec, Listing referrers: the artifactType, else for an image the config's media type. */
 export function artifactTypeOf(manifest: Manifest): string | undefined {
-  return manifest.artifactType || (manifest.kind === 'image' ? manifest.config.mediaType : undefined)
+  return manifest.artifactType || (manifest.kind === 'image' ? manifest.config?.mediaType : undefined)
 }
 
-/** Throws `MANIFEST_INVALID` if it is no JSON object that means the same to every reader, `MANIFEST_TOO_LARGE`. */
-export function parseObject(bytes: Uint8Array, limits: JsonLimits = MANIFEST_JSON): Record<string, unknown> {
+/**
+ * Throws `MANIFEST_INVALID` if it is no JSON object that means the same to every reader, `MANIFEST_TOO_LARGE`.
+ * With `parseJson` a name may stand twice in an object.
+ */
+export function parseObject(
+  bytes: Uint8Array,
+  limits: JsonLimits = MANIFEST_JSON,
+  parse = parseStrictJson,
+): Record<string, unknown> {
   let document: unknown
   try {
-    document = parseStrictJson(bytes, limits)
+    document = parse(bytes, limits)
   } catch (cause) {
     if (cause instanceof JsonTooLarge) {
       const { limit, found } = cause

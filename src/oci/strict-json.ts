@@ -47,6 +47,15 @@ export function parseStrictJson(bytes: Uint8Array, limits: JsonLimits = MANIFEST
   return value
 }
 
+/**
+ * The same, but of several members of one name the last one counts, as for most readers: for documents of others, which
+ * are handed on as they are.
+ */
+export function parseJson(bytes: Uint8Array, limits: JsonLimits = MANIFEST_JSON): unknown {
+  checkedNames(bytes, limits)
+  return JSON.parse(UTF8.decode(bytes))
+}
+
 /** The number of names in the document. Throws where it is beyond the limits; what else is wrong, JSON.parse finds. */
 function checkedNames(bytes: Uint8Array, limits: JsonLimits): number {
   let depth = 0

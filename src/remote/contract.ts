@@ -1,13 +1,14 @@
 import type { Digest } from '../oci/digest.ts'
-import type { Descriptor } from '../oci/manifest.ts'
+import type { Descriptor, Manifest } from '../oci/manifest.ts'
 import type { Repository, Tag } from '../oci/name.ts'
 import type { PluginDescriptor } from '../plugin/descriptor.ts'
 
 /** A manifest as the upstream sent it; its bytes hash to the digest. */
 export interface RemoteManifest {
   readonly digest: Digest
-  readonly mediaType: string
   readonly bytes: Uint8Array
+  /** What is understood of it. */
+  readonly manifest: Manifest
 }
 
 /**

@@ -48,8 +48,8 @@ export class HttpOciUpstream implements OciUpstream {
         throw request.refusal(`the manifest is not the one of ${digest}`)
       }
     }
-    const { mediaType } = await this.#parse({ request, reply, bytes })
-    return { digest: isDigest(reference) ? reference : (stated ?? digestOf(bytes)), mediaType, bytes }
+    const manifest = await this.#parse({ request, reply, bytes })
+    return { digest: isDigest(reference) ? reference : (stated ?? digestOf(bytes)), bytes, manifest }
   }
 
   async resolve(repository: Repository, tag: Tag): Promise<Digest | undefined> {
@@ -164,7 +164,7 @@ export class HttpOciUpstream implements OciUpstream {
 
   async #parse({ request, reply, bytes }: Document): Promise<Manifest> {
     try {
-      return await this.#upstream.documents.manifest(bytes, reply.headers['content-type'], this.name)
+      return await this.#upstream.documents.received(bytes, reply.headers['content-type'], this.name)
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error
       if (error.error === 'TOOMANYREQUESTS') throw request.error('busy', error.message, { retryAfter: 1 })
