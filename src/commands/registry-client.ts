@@ -36,11 +36,17 @@ export class RegistryClient {
     return { digest: parseDigest(headers.get('docker-content-digest') ?? ''), manifest }
   }
 
-  /** The manifests that are attached to one. */
-  async referrers(repository: string, subject: string): Promise<string[]> {
+  /** The manifests that are attached to one, and why the list of them is not whole. */
+  async referrers(
+    repository: string,
+    subject: string,
+  ): Promise<{ digests: string[]; fault: string | undefined }> {
     const path = `/v2/${repository}/referrers/${subject}`
-    const lists = await this.#pages<{ manifests: { digest: string }[] }>(path)
-    return lists.flatMap(({ manifests }) => manifests.map(({ digest }) => digest))
+    let fault: string | undefined
+    const lists = await this.#pages<{ manifests: { digest: string }[] }>(path, warning => {
+      fault = warning
+    })
+    return { digests: lists.flatMap(({ manifests }) => manifests.map(({ digest }) => digest)), fault }
   }
 
   /**
@@ -81,24 +87,27 @@ export class RegistryClient {
     return ok ? Number(headers.get('content-length')) : undefined
   }
 
-  async #pages<Page>(path: string): Promise<Page[]> {
+  async #pages<Page>(path: string, onWarning?: (warning: string) => void): Promise<Page[]> {
     const pages: Page[] = []
     for (let next: string | undefined = path; next !== undefined; ) {
-      const { headers, bytes } = await this.#get(next)
+      const { headers, bytes } = await this.#get(next, onWarning)
       pages.push(JSON.parse(bytes.toString()) as Page)
       next = /^<(.+)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1]
     }
     return pages
   }
 
-  /** What is kept is no answer where the upstream was to be asked. */
-  async #get(path: string): Promise<{ headers: Headers; bytes: Buffer }> {
+  /** What is kept is no answer where the upstream was to be asked. Without `onWarning` nothing with a warning is. */
+  async #get(
+    path: string,
+    onWarning?: (warning: string) => void,
+  ): Promise<{ headers: Headers; bytes: Buffer }> {
     const response = await this.#ask(path)
     const bytes = Buffer.from(await response.arrayBuffer())
-    const warning = /^299 - "(?:this is what was kept: )?(.*)"$/.exec(
-      response.headers.get('warning') ?? '',
-    )?.[1]
-    if (warning !== undefined) throw new Error(warning)
+    const [, kept, warning] =
+      /^299 - "(this is what was kept: )?(.*)"$/.exec(response.headers.get('warning') ?? '') ?? []
+    if (warning !== undefined && (kept || !onWarning)) throw new Error(warning)
+    if (warning !== undefined) onWarning?.(warning)
     return { headers: response.headers, bytes }
   }
 

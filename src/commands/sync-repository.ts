@@ -40,7 +40,11 @@ export async function syncRepository(
 
   const follow: Record<Job['kind'], (reference: string) => Promise<Job[]>> = {
     manifest,
-    referrers: async subject => jobsFor('manifest', await client.referrers(repository, subject)),
+    referrers: async subject => {
+      const { digests, fault } = await client.referrers(repository, subject)
+      if (fault !== undefined) run.fail(`what is attached to ${repository}@${subject}`, fault)
+      return jobsFor('manifest', digests)
+    },
     blob: async digest => {
       await run.blob(`/v2/${repository}/blobs/${digest}`)
       return []

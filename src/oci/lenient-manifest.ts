@@ -3,7 +3,6 @@ import { descriptorIn, textsIn } from './lenient-descriptor.ts'
 import { type Descriptor, type Manifest, parseObject } from './manifest.ts'
 import { checkManifestLimits, type ManifestLimits, STORED_LIMITS } from './manifest-limits.ts'
 import { bareType, isMediaType, manifestKind, OCI_INDEX, OCI_MANIFEST, OCTET_STREAM } from './media-types.ts'
-import { parseJson } from './strict-json.ts'
 
 /**
  * Reads a manifest that an upstream serves, or that is stored. A mirror hands on the bytes that have the digest, so only
@@ -17,7 +16,7 @@ export function parseLenientManifest(
   contentType: string | undefined,
   limits: ManifestLimits = STORED_LIMITS,
 ): Manifest {
-  const document = parseObject(bytes, limits.json, parseJson)
+  const document = parseObject(bytes, { ...limits.json, repeatedNames: 'last' })
   checkManifestLimits(document, limits)
   const mediaType = mediaTypeOf(document, contentType)
   const subject = descriptorIn(document.subject, OCI_MANIFEST)

@@ -123,18 +123,11 @@ export function artifactTypeOf(manifest: Manifest): string | undefined {
   return manifest.artifactType || (manifest.kind === 'image' ? manifest.config?.mediaType : undefined)
 }
 
-/**
- * Throws `MANIFEST_INVALID` if it is no JSON object that means the same to every reader, `MANIFEST_TOO_LARGE`.
- * With `parseJson` a name may stand twice in an object.
- */
-export function parseObject(
-  bytes: Uint8Array,
-  limits: JsonLimits = MANIFEST_JSON,
-  parse = parseStrictJson,
-): Record<string, unknown> {
+/** Throws `MANIFEST_INVALID` if it is no JSON object that means the same to every reader, `MANIFEST_TOO_LARGE`. */
+export function parseObject(bytes: Uint8Array, limits: JsonLimits = MANIFEST_JSON): Record<string, unknown> {
   let document: unknown
   try {
-    document = parse(bytes, limits)
+    document = parseStrictJson(bytes, limits)
   } catch (cause) {
     if (cause instanceof JsonTooLarge) {
       const { limit, found } = cause

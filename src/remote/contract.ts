@@ -11,6 +11,14 @@ export interface RemoteManifest {
   readonly manifest: Manifest
 }
 
+/** The referrers of a manifest as the upstream lists them. */
+export interface RemoteReferrers {
+  /** Those that have a media type, a digest and a size. */
+  readonly entries: readonly Descriptor[]
+  /** What is wrong with the list, for people; undefined if all of it is in `entries`. */
+  readonly fault: string | undefined
+}
+
 /**
  * Bytes on their way from an upstream. The body's errors are `RemoteError`s. It holds a connection until it is read
  * to its end or broken off; who does not begin to read it has to `cancel`.
@@ -39,8 +47,8 @@ export interface OciUpstream {
     limit: number,
     after?: string,
   ): Promise<{ tags: string[]; next: string | undefined }>
-  /** All referrers, by the referrers API, else by the tag schema. */
-  referrers(repository: Repository, subject: Digest): Promise<Descriptor[]>
+  /** By the referrers API, else by the tag schema. */
+  referrers(repository: Repository, subject: Digest): Promise<RemoteReferrers>
   /** A page of repositories, for `mirror sync`. */
   repositories(limit: number, after?: string): Promise<{ repositories: string[]; next: string | undefined }>
   close(): Promise<void>

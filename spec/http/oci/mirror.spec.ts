@@ -15,6 +15,7 @@ import type { RunningRegistry } from '../../support/server.ts'
 import { signer } from '../../support/signer.ts'
 import { tmpDir } from '../../support/tmp.ts'
 import { until } from '../../support/until.ts'
+import { json } from '../../support/upstream/answers.ts'
 import { hurry, relax } from '../../support/upstream/asking.ts'
 import {
   blackhole,
@@ -24,6 +25,7 @@ import {
   type Fault,
   hangUp,
   headers,
+  send,
   stalled,
   status,
   trickle,
@@ -542,6 +544,36 @@ describe('http/oci: a mirror', () => {
         code: 'NAME_UNKNOWN',
       })
     })
+
+    for (const [way, list] of [
+      ['API', 'referrers'],
+      ['tag schema', 'manifest'],
+    ] as const) {
+      it(`referrers by the ${way} of which some are not as they should be -> the good ones, with a Warning`, async () => {
+        const both = await mirroring()
+        const good = {
+          mediaType: OCI_MANIFEST,
+          digest: digestOf('signature'),
+          size: 10,
+          artifactType: 'application/vnd.dev.sigstore.bundle+json;version=0.2',
+        }
+        if (way === 'tag schema') both.upstream.fail('referrers', status(404))
+        both.upstream.fail(list, exchange =>
+          send(exchange, json({ mediaType: OCI_INDEX, manifests: [good, { ...good, size: null }] })),
+        )
+        const path = `/v2/up/app/referrers/${digestOf('subject')}`
+        for (const query of ['', `?artifactType=${encodeURIComponent(good.artifactType)}`]) {
+          const answer = await both.mirror.ask('GET', path + query)
+          expect(answer.json).to.have.deep.property('manifests', [good])
+          expect(answer.headers.warning).to.match(
+            /^299 - "the list is not whole: up: 1 of its referrers .*"$/,
+          )
+        }
+        both.upstream.fail(list, status(500))
+        const { headers } = await both.mirror.ask('GET', path)
+        expect(headers.warning).to.match(/this is what was kept: .*the list is not whole: /)
+      })
+    }
 
     it('referrers -> the upstream’s, by type and in pages; those that it listed last if it fails', async () => {
       const both = await mirroring()
