@@ -26,7 +26,7 @@ export interface Setting<T> {
   readonly parse: (text: string) => T | undefined
   /** What errors call the texts that `parse` takes. */
   readonly expected: string
-  /** What it does, in sentences: `.env.example` and README are compared with it. */
+  /** What it does, in sentences: `.env.example` and docs/operating.md are compared with it. */
   readonly about: string
   /** The value that `.env.example` shows if there is no preset. */
   readonly sample?: string

@@ -50,7 +50,7 @@ describe('remote: this registry as upstream', () => {
     expect((await read((await oci.blob(A, blob, 3)).body)).toString()).to.equal('tent')
     expect(await oci.tags(A, 1)).to.deep.equal({ tags: ['signed'], next: 'signed' })
     expect(await oci.tags(A, 1, 'signed')).to.deep.equal({ tags: ['v1'], next: undefined })
-    expect(await oci.referrers(A, digest)).to.have.length(1)
+    expect((await oci.referrers(A, digest)).entries).to.have.length(1)
     expect((await oci.repositories(10)).repositories).to.include(A)
     expect((await remoteError(oci.manifest(A, 'absent' as Tag))).failure).to.equal('unknown')
     expect((await remoteError(oci.blob(A, digestOf('absent')))).failure).to.equal('unknown')

@@ -1,5 +1,7 @@
 import type { AddressInfo } from 'node:net'
+import { isatty } from 'node:tty'
 import { setFlagsFromString } from 'node:v8'
+import type { KeptToken } from '../bearer-token.ts'
 import { compose } from '../compose.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { closeServer, createHttpServer } from '../http/server.ts'
@@ -36,9 +38,7 @@ export async function serve(config: Config): Promise<void> {
   const { port: bound } = server.address() as AddressInfo
   const name = host.includes(':') ? `[${host}]` : host
   process.stdout.write(`memflow-registry serves http://${name}:${bound} from ${config.storageRoot}\n`)
-  if (token?.fresh)
-    process.stdout.write(`a token for uploads was made: ${token.token}\nit is kept in ${token.file}\n`)
-  else if (token) process.stdout.write(`the token for uploads is in ${token.file}\n`)
+  if (token) process.stdout.write(tokenNotice(token))
   if (keys.length === 0)
     log.warn('no public key is set (MEMFLOW_PUBLIC_KEY_FILE): signatures are not verified')
   else
@@ -49,6 +49,13 @@ export async function serve(config: Config): Promise<void> {
   await stopSignal()
   await closeServer(server)
   await close()
+}
+
+/** Says where the token is. Only a terminal shows a new token itself, because logs are kept and read by others. */
+function tokenNotice({ token, file, fresh }: KeptToken): string {
+  if (!fresh) return `the token for uploads is in ${file}\n`
+  if (isatty(1)) return `a token for uploads was made: ${token}\nit is kept in ${file}\n`
+  return `a token for uploads was made; to see it: cat ${file}\n`
 }
 
 function stopSignal(): Promise<void> {
