@@ -5,8 +5,9 @@ import { pipeline } from 'node:stream/promises'
 import type { Context } from 'koa'
 import { giveBack } from '../lib/chunk-pool.ts'
 import type { Digest } from '../oci/digest.ts'
-import { parseRange } from '../oci/range.ts'
+import { parseRanges } from '../oci/range.ts'
 import type { BlobHandle, ByteRange } from '../store/contract.ts'
+import { ByteRanges } from './byte-ranges.ts'
 import { clientHasGone, isGone } from './client-gone.ts'
 import { isWanted } from './ready-answers.ts'
 import { transfers } from './transfers.ts'
@@ -31,14 +32,12 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
     return
   }
   ctx.set('Content-Type', 'application/octet-stream')
-  const range =
-    ctx.method === 'GET' && mayRange(ctx, digest) ? parseRange(ctx.req.headers.range, size) : undefined
-  const length = range ? range.end - range.start + 1 : size
-  if (range) ctx.set('Content-Range', `bytes ${range.start}-${range.end}/${size}`)
+  const ranges =
+    ctx.method === 'GET' && mayRange(ctx, digest) ? parseRanges(ctx.req.headers.range, size) : undefined
   if (ctx.method === 'HEAD') {
     await check()
     ctx.status = 200
-    ctx.set('Content-Length', String(length))
+    ctx.set('Content-Length', String(size))
     return
   }
   const handle = await open()
@@ -47,38 +46,77 @@ export async function sendContent(ctx: Context, { digest, size, open, check }: C
     throw clientHasGone()
   }
   const { bytes } = handle
-  if (!range && size > 0 && isWanted(ctx, size)) {
+  if (!ranges && size > 0 && isWanted(ctx, size)) {
     ctx.body = bytes ?? (await buffer(handle.read()))
     return
   }
-  ctx.status = range ? 206 : 200
-  ctx.set('Content-Length', String(length))
   // Past Koa: a stream that fails must cut the connection, and Koa would leave it waiting.
   ctx.respond = false
-  ctx.res.statusCode = ctx.status
+  // A server may ignore a Range header (RFC 9110, 14.2).
+  const isSeveral = ranges !== undefined && ranges.length > 1 && !handle.isTransfer
+  if (isSeveral) await sendRanges(ctx, handle, new ByteRanges(ranges, size))
+  else await sendRange(ctx, handle, size, ranges?.length === 1 ? ranges[0] : undefined)
+}
+
+/** Sends the whole, or one range of it. `size`: of the content, in bytes. */
+async function sendRange(
+  { res }: Context,
+  handle: BlobHandle,
+  size: number,
+  range?: ByteRange,
+): Promise<void> {
+  const { bytes } = handle
+  if (range) res.setHeader('Content-Range', `bytes ${range.start}-${range.end}/${size}`)
+  res.statusCode = range ? 206 : 200
+  res.setHeader('Content-Length', range ? range.end - range.start + 1 : size)
   if (bytes) {
-    ctx.res.end(range ? bytes.subarray(range.start, range.end + 1) : bytes)
-  } else if (length === 0) {
+    res.end(range ? bytes.subarray(range.start, range.end + 1) : bytes)
+  } else if (size === 0) {
     await handle.close()
-    ctx.res.end()
+    res.end()
   } else {
-    // The range in any case: a file that has been cut short must not pass for a shorter blob.
-    await sendBytes(ctx.res, handle, range ?? { start: 0, end: size - 1 })
+    const transfer = transfers.begin()
+    try {
+      // The range in any case: a file that has been cut short must not pass for a shorter blob.
+      await pipeline(handle.read(range ?? { start: 0, end: size - 1 }, transfer.nextChunk), bodyTo(res))
+    } finally {
+      transfer.end()
+    }
   }
 }
 
-/** Sends the bytes of the range. File and memory are released when it settles, which is when the connection ends at the latest. */
-async function sendBytes(res: ServerResponse, handle: BlobHandle, range: ByteRange): Promise<void> {
+/** Sends several ranges. File and memory are released when it settles, which is when the connection ends at the latest. */
+async function sendRanges({ res }: Context, handle: BlobHandle, body: ByteRanges): Promise<void> {
+  res.statusCode = 206
+  res.setHeader('Content-Type', body.contentType)
+  res.setHeader('Content-Length', body.length)
+  if (handle.bytes) {
+    res.end(body.of(handle.bytes))
+    return
+  }
   const transfer = transfers.begin()
   try {
-    await pipeline(handle.read(range, transfer.nextChunk), bodyTo(res))
+    for (const range of body.ranges) {
+      const content = handle.read(range, transfer.nextChunk, true)
+      const closed = new Promise(resolve => content.once('close', resolve))
+      try {
+        if (isGone(res)) throw clientHasGone()
+        await pipeline(content, bodyTo(res, body.head(range), false))
+      } finally {
+        content.destroy()
+        await closed
+      }
+    }
+    res.end(body.tail)
   } finally {
     transfer.end()
+    await handle.close()
   }
 }
 
-/** Writes the body, and gives back the chunks that the system has taken. */
-function bodyTo(res: ServerResponse): Writable {
+/** Writes the body, or a part of it with its head, and gives back the chunks that the system has taken. */
+function bodyTo(res: ServerResponse, head = '', isLast = true): Writable {
+  let before = head
   const body = new Writable({
     objectMode: true,
     highWaterMark: 1,
@@ -89,22 +127,27 @@ function bodyTo(res: ServerResponse): Writable {
         done(clientHasGone())
         return
       }
+      if (before) res.write(before)
+      before = ''
       res.write(chunk, error => {
         giveBack(chunk)
         done(error)
       })
     },
-    final: done => void res.end(done),
+    final: done => void (isLast ? res.end(done) : done()),
     destroy(error, done) {
+      res.off('close', leave)
       if (error) res.destroy()
       done(error)
     },
   })
-  // The write under way may never be told of it.
-  res.once('close', () => {
-    if (!res.writableFinished) body.destroy(clientHasGone())
-  })
+  res.once('close', leave)
   return body
+
+  /** Node.js may never report it to the write under way. */
+  function leave(): void {
+    if (!res.writableFinished) body.destroy(clientHasGone())
+  }
 }
 
 /** Bytes under a digest can be kept by any cache for good. */
