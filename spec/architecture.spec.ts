@@ -30,7 +30,7 @@ const MAY: Record<string, RegExp> = {
   remote: /^(?:lib|oci|remote)\//,
   analyzer: /^(?:lib|plugin|analyzer)\/|^oci\/(?:digest|errors)\.ts$|^archive\/tar-files\.ts$/,
   documents: /^(?:lib|oci|documents)\//,
-  core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|search-tables|upstream-tables|batch|keys)\.ts$/,
+  core: /^(?:lib|plugin|oci|archive|core)\/|^(?:store|remote)\/contract\.ts$|^remote\/error\.ts$|^index\/(?:contract|tables|search-tables|token-tables|upstream-tables|batch|keys)\.ts$/,
   http: /^(?:lib|plugin|oci|core|http)\/|^log\.ts$/,
   'log.ts': /^log-text\.ts$/,
   'log-text.ts': /^$/,

@@ -52,7 +52,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
   const registry = new Registry({ ...parts, index }, error =>
     log.error({ err: error }, 'work in the background failed'),
   )
-  const access = new Access(config.bearerToken ?? token?.token ?? '', config.publicUrl)
+  const access = new Access(config.bearerToken ?? token?.token ?? '', config)
   await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
   if (await registry.collector.isLost()) {
     await Promise.all([close(), index.close()])

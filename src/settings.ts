@@ -60,6 +60,14 @@ export const SETTINGS = {
     sample: '',
     secret: true,
   },
+  tokenTtl: {
+    name: 'MEMFLOW_TOKEN_TTL',
+    preset: '5m',
+    parse: parseDuration,
+    expected: DURATION,
+    about:
+      'How long the access tokens are valid that clients get at a login. Clients expect a minute at least, and get a new one after that.',
+  },
   publicKeyFile: {
     name: 'MEMFLOW_PUBLIC_KEY_FILE',
     parse: any,

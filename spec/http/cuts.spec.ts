@@ -163,6 +163,17 @@ describe('http/cuts', () => {
       path: `/v2/a/blobs/${large}`,
       headers: ['Range: bytes=10-2500000'],
     }),
+    'GET several ranges': () => ({
+      method: 'GET',
+      path: `/v2/a/blobs/${large}`,
+      headers: ['Range: bytes=10-900000,1000000-1500000,2000000-2500000'],
+    }),
+    'POST /token': () => ({
+      method: 'POST',
+      path: '/token',
+      headers: ['Content-Type: application/x-www-form-urlencoded'],
+      body: Buffer.from('grant_type=password&username=me&password=secret&access_type=offline'),
+    }),
     'HEAD a blob': () => ({ method: 'HEAD', path: `/v2/a/blobs/${large}` }),
     'GET tags': () => ({ method: 'GET', path: '/v2/b/tags/list' }),
     'GET the catalog': () => ({ method: 'GET', path: '/v2/_catalog' }),

@@ -14,6 +14,7 @@ import { ociApi } from './oci/dispatch.ts'
 import { opsApi } from './ops.ts'
 import { REQUEST_ID, ReadyAnswers } from './ready-answers.ts'
 import { respond } from './respond.ts'
+import { tokenApi } from './token-endpoint.ts'
 
 /** What is ready goes out before Koa, which costs more than all else of such an answer. */
 export class App extends Koa {
@@ -65,7 +66,7 @@ export function createApp(
   log: Logger,
   options: { maxPluginSize: number; cacheSize: number; accessLog: boolean; corsOrigins: readonly string[] },
 ): Koa {
-  const ready = new ReadyAnswers(options.cacheSize, header => access.isKnown(header))
+  const ready = new ReadyAnswers(options.cacheSize, header => access.credentials.isCached(header))
   const app = new App(ready, new AccessLog(log, { all: options.accessLog }))
   // Koa tells of broken connections too; what is to be known of them is logged where errors are rendered.
   app.on('error', error => {
@@ -79,7 +80,8 @@ export function createApp(
   app.use(notFound)
   app.use(refuseMethod)
   app.use(memflowApi(registry, access, options.maxPluginSize).routes())
-  app.use(opsApi(registry, access).routes())
+  app.use(opsApi(registry).routes())
+  app.use(tokenApi(registry.refreshTokens, access).routes())
   app.use(garbageApi(registry, access, log).routes())
   app.use(backupApi(registry, access, log).routes())
   return app
