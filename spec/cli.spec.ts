@@ -89,7 +89,7 @@ describe('cli', () => {
           const { code, stdout, stderr } = await command.stop(signal)
           expect(code).to.equal(0)
           expect(stdout).to.equal(`memflow-registry serves ${url} from ${env.MEMFLOW_STORAGE_ROOT}\n`)
-          expect(stderr).to.match(/^\{[^\n]*no public key is set[^\n]*\}\n$/)
+          expect(stderr).to.match(/^\{[^\n]*no public key is set[^\n]*\}\n(?:\{[^\n]*"msg":"request"\}\n)+$/)
         }),
       )
     })
@@ -119,7 +119,7 @@ describe('cli', () => {
       expect((await ask(await again.url(), 'GET', path)).text).to.equal('hello')
     })
 
-    it('without settings -> storage in .storage, a token is made, shown once, kept for its owner alone', async () => {
+    it('without settings -> storage in .storage, a token is made, kept for its owner alone, and not printed into a log', async () => {
       const folder = await fresh()
       const first = await serve({}, folder)
       const url = await first.url()
@@ -132,7 +132,7 @@ describe('cli', () => {
       expect((await post(url)).status).to.equal(202)
       expect((await first.stop()).stdout).to.equal(
         `memflow-registry serves ${url} from ${folder}/.storage\n` +
-          `a token for uploads was made: ${token}\nit is kept in .storage/bearer-token\n`,
+          'a token for uploads was made; to see it: cat .storage/bearer-token\n',
       )
 
       await chmod(file, 0o644)
@@ -149,17 +149,17 @@ describe('cli', () => {
     it('.env in the folder -> is read; the environment goes before it', async () => {
       const folder = await fresh()
       const lines = [
-        'MEMFLOW_BEARER_TOKEN="from the file"',
+        'MEMFLOW_BEARER_TOKEN="from-the-file"',
         'MEMFLOW_STORAGE_ROOT=here',
         'MEMFLOW_ADDR=nonsense',
       ]
       await writeFile(join(folder, '.env'), `# settings\n${lines.join('\n')}\n`)
       const command = await serve({}, folder)
-      const headers = { authorization: 'Bearer from the file' }
-      const basic = { authorization: `Basic ${Buffer.from('user:from the file').toString('base64')}` }
+      const headers = { authorization: 'Bearer from-the-file' }
+      const basic = { authorization: `Basic ${Buffer.from('user:from-the-file').toString('base64')}` }
       const url = await command.url()
       expect((await ask(url, 'POST', '/v2/a/blobs/uploads/', { headers: basic })).status).to.equal(202)
-      expect((await ask(url, 'POST', '/v2/a/blobs/uploads/', { headers })).status).to.equal(401)
+      expect((await ask(url, 'POST', '/v2/a/blobs/uploads/', { headers })).status).to.equal(202)
       expect(await readdir(join(folder, 'here')))
         .to.include('blobs')
         .and.not.include('bearer-token')

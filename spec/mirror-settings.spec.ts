@@ -44,6 +44,7 @@ describe('mirror-settings', () => {
       kind: 'oci',
       url: 'https://registry.example',
       namespace: undefined,
+      hosts: ['registry.example'],
       prefix: undefined,
       username: undefined,
       password: undefined,
@@ -62,6 +63,14 @@ describe('mirror-settings', () => {
       ca: undefined,
     })
     expect(mirror).to.be.frozen
+  })
+
+  it('MEMFLOW_MIRROR -> the hosts that image names have for the registry, docker.io for Docker Hub', () => {
+    const hosts = (url: string) => loadMirrors({ MEMFLOW_MIRROR: url })[0]?.hosts
+    for (const url of ['https://registry-1.docker.io', 'https://index.docker.io/', 'https://DOCKER.io'])
+      expect(hosts(url), url).to.include('docker.io')
+    expect(hosts('http://localhost:5000')).to.deep.equal(['localhost:5000'])
+    expect(hosts('https://docker.io.example')).to.deep.equal(['docker.io.example'])
   })
 
   it('MEMFLOW_UPSTREAM with its keys -> a memflow registry; without them it is refused', () => {
@@ -129,6 +138,7 @@ describe('mirror-settings', () => {
       kind: 'oci',
       url: 'https://registry-1.docker.io',
       namespace: 'docker.io',
+      hosts: ['docker.io', 'index.docker.io', 'registry-1.docker.io'],
       prefix: 'docker.io',
       username: 'me',
       password: 'secret',

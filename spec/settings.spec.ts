@@ -9,8 +9,8 @@ describe('settings', () => {
     expect(read('.env.example')).to.equal(envExample())
   })
 
-  it('README has a row for each setting, in the order of the table, with its default', () => {
-    const rows = read('README.md').matchAll(/^\| (`MEMFLOW_\w+`[^|]*) \| ([^|]*) \|/gm)
+  it('docs/operating.md has a row for each setting, in the order of the table, with its default', () => {
+    const rows = read('docs/operating.md').matchAll(/^\| (`MEMFLOW_\w+`[^|]*) \| ([^|]*) \|/gm)
     const written = [...rows].flatMap(([, names = '', preset = '']) =>
       [...names.matchAll(/`(MEMFLOW_\w+)`/g)].map(([, name]) => [name, /`([^`]+)`/.exec(preset)?.[1]]),
     )

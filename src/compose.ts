@@ -74,10 +74,7 @@ export async function compose(config: Config, log: Logger): Promise<Composition>
   const registry = new Registry({ ...parts, policy, index, ...fixed }, error =>
     log.error({ err: error }, 'work in the background failed'),
   )
-  const access = new Access(
-    config.bearerToken ?? token?.token ?? randomBytes(32).toString('hex'),
-    config.publicUrl,
-  )
+  const access = new Access(config.bearerToken ?? token?.token ?? randomBytes(32).toString('hex'), config)
   if (!readOnly)
     await registry.collector.begin().catch(error => log.error({ err: error }, 'garbage is not collected'))
   if (await registry.collector.isLost()) {

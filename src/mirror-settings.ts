@@ -10,6 +10,8 @@ export interface MirrorSettings {
   readonly kind: 'oci' | 'memflow'
   readonly url: string
   readonly namespace: string | undefined
+  /** The hosts that image names have for the upstream. */
+  readonly hosts: readonly string[]
   readonly prefix: string | undefined
   readonly username: string | undefined
   readonly password: string | undefined
@@ -93,11 +95,13 @@ function complete(entry: MirrorEntry, folder: string, env: Env): MirrorSettings 
   const password = passwordOf(field, read, env)
   if ((field('username') === undefined) !== (password === undefined))
     throw new Error('username and a password go together')
+  const url = parsePlainUrl(entry.url) ?? ''
   return Object.freeze({
     name,
     kind,
-    url: parsePlainUrl(entry.url) ?? '',
+    url,
     namespace: field<string>('namespace'),
+    hosts: hostsOf(url),
     prefix: field<string>('prefix'),
     username: field<string>('username'),
     password,
@@ -115,6 +119,15 @@ function complete(entry: MirrorEntry, folder: string, env: Env): MirrorSettings 
     allowPrivateAddresses: field<boolean>('allowPrivateAddresses') ?? false,
     ca: read('caFile'),
   })
+}
+
+/** Docker Hub is asked at other hosts than the one that image names have for it. */
+const DOCKER_HUB = ['docker.io', 'index.docker.io', 'registry-1.docker.io']
+
+/** The hosts that image names have for the registry with this URL, its own among them. */
+function hostsOf(url: string): readonly string[] {
+  const { host } = new URL(url)
+  return DOCKER_HUB.includes(host) ? DOCKER_HUB : [host]
 }
 
 function passwordOf(

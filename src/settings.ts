@@ -1,6 +1,21 @@
 import { parsePlainUrl } from './lib/plain-url.ts'
 import { DURATION, parseDuration, parseSize, SIZE } from './lib/units.ts'
-import { LOG_FORMATS, LOG_LEVELS, type LogLevel } from './log.ts'
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts'
+import {
+  any,
+  orAuto,
+  orNever,
+  orOff,
+  orUnlimited,
+  orZero,
+  orZeroOrUnlimited,
+  parseAddress,
+  parseLevel,
+  parseOrigins,
+  parseRate,
+  parseSwitch,
+  parseToken,
+} from './setting-values.ts'
 
 /** One setting: how its text is read, and what operators read about it. */
 export interface Setting<T> {
@@ -11,7 +26,7 @@ export interface Setting<T> {
   readonly parse: (text: string) => T | undefined
   /** What errors call the texts that `parse` takes. */
   readonly expected: string
-  /** What it does, in sentences: `.env.example` and README are compared with it. */
+  /** What it does, in sentences: `.env.example` and docs/operating.md are compared with it. */
   readonly about: string
   /** The value that `.env.example` shows if there is no preset. */
   readonly sample?: string
@@ -44,6 +59,14 @@ export const SETTINGS = {
       'The secret for uploads and deletes. Without it, one is made at the first start and kept in the storage folder. openssl rand -hex 32 makes a good one.',
     sample: '',
     secret: true,
+  },
+  tokenTtl: {
+    name: 'MEMFLOW_TOKEN_TTL',
+    preset: '5m',
+    parse: parseDuration,
+    expected: DURATION,
+    about:
+      'How long the access tokens are valid that clients get at a login. Clients expect a minute at least, and get a new one after that.',
   },
   publicKeyFile: {
     name: 'MEMFLOW_PUBLIC_KEY_FILE',
@@ -262,70 +285,4 @@ function wrapped(sentences: string): string[] {
     else lines.push(word)
   }
   return lines
-}
-
-function any(text: string): string {
-  return text
-}
-
-/** RFC 6750, 2.1: what an Authorization header can carry. */
-function parseToken(text: string): string | undefined {
-  return /^[A-Za-z0-9._~+/-]+=*$/.test(text) ? text : undefined
-}
-
-/** An origin is scheme, host and port, and nothing else (RFC 6454, 6.2). */
-function parseOrigins(text: string): readonly string[] | undefined {
-  if (text === 'none') return []
-  const origins = text.split(/\s*,\s*/)
-  const isOrigin = (origin: string) => URL.canParse(origin) && new URL(origin).origin === origin
-  return origins.every(origin => origin === '*' || isOrigin(origin)) ? origins : undefined
-}
-
-function orZero(text: string): number | undefined {
-  return text === '0' ? 0 : parseSize(text)
-}
-
-function orUnlimited(text: string): number | undefined {
-  return text === 'unlimited' ? Number.POSITIVE_INFINITY : parseSize(text)
-}
-
-function orAuto(text: string): number | 'auto' | undefined {
-  if (text === 'auto') return text
-  return /^[1-9]\d{0,6}$/.test(text) && Number(text) <= 1_000_000 ? Number(text) : undefined
-}
-
-function orZeroOrUnlimited(text: string): number | undefined {
-  return text === '0' ? 0 : orUnlimited(text)
-}
-
-function parseRate(text: string): number | undefined {
-  if (text === 'unlimited') return Number.POSITIVE_INFINITY
-  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined
-}
-
-function orNever(text: string): number | undefined {
-  return text === 'never' ? Number.POSITIVE_INFINITY : parseDuration(text)
-}
-
-function orOff(text: string): number | undefined {
-  return text === 'off' ? Number.POSITIVE_INFINITY : parseDuration(text)
-}
-
-function parseSwitch(text: string): boolean | undefined {
-  if (/^(?:true|1|yes)$/i.test(text)) return true
-  return /^(?:false|0|no)$/i.test(text) ? false : undefined
-}
-
-function parseAddress(text: string): { host: string; port: number } | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-f:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/i.exec(text) ?? []
-  const port = Number(digits)
-  return digits !== undefined && port < 65_536 ? { host: bracketed ?? (plain || '0.0.0.0'), port } : undefined
-}
-
-/** A level, also in the original's form: `info,memflow_registry=debug` names one for each module. */
-function parseLevel(text: string): LogLevel | undefined {
-  const parts = text.toLowerCase().split(/\s*,\s*/)
-  const own = parts.find(part => part.startsWith('memflow_registry='))?.split('=')[1]
-  const level = own ?? parts.find(part => !part.includes('=')) ?? 'info'
-  return LOG_LEVELS.find(known => known === level)
 }

@@ -63,7 +63,7 @@ Measured on ${machine()}, everything on that machine. \`npm run bench\` measures
       `## Registries
 
 ${tableOf(registries)}
-Everything is in one repository with 300 tags and 20 referrers. Peers that are not there were not on that machine. Ours and nginx answer from one thread, the others from as many as there are cores. Pushes: ours syncs files, folders and journal before it answers, distribution the file, the others nothing; where it says until all is on the disk, the time counts as well that the kernel takes to write what they have left to it. How pushes of blobs compare depends on the memory, as README says; \`--seconds 1\` measures bursts.
+Everything is in one repository with 300 tags and 20 referrers. Peers that are not there were not on that machine. Ours and nginx answer from one thread, the others from as many as there are cores. Pushes: ours syncs files, folders and journal before it answers, distribution the file, the others nothing; where it says until all is on the disk, the time counts as well that the kernel takes to write what they have left to it. How pushes of blobs compare depends on the memory, as docs/performance.md says; \`--seconds 1\` measures bursts.
 `,
     rest &&
       `## memflow's REST API

@@ -107,16 +107,17 @@ export class Faults {
     end()
   }
 
-  /** Tries again while the disk is full: a server that cannot write anything need not start. */
+  /** Tries again during a shortage: a server that cannot write, or open its files, need not start. */
   async #start(began: number): Promise<void> {
     const { world, server } = this.#stage
     try {
       const minFree = this.#random.oneIn(3) ? '4MiB' : '0'
       await server.start({ MEMFLOW_MIN_FREE_SPACE: minFree })
     } catch (error) {
-      const excused = world.faults.during(began).has('full disk') && performance.now() - began < START_MS
-      if (!excused) throw error
-      world.tally.count('starts refused while the disk was full')
+      const faults = world.faults.during(began)
+      const short = faults.has('full disk') || faults.has('few descriptors')
+      if (!short || performance.now() - began >= START_MS) throw error
+      world.tally.count('starts refused during a shortage')
       await sleep(500)
       await this.#start(began)
     }

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { CoreRegistry } from '../../spec/support/registry.ts'
 import { FILES, LINKS, MANIFESTS, TAGS } from '../../src/index/tables.ts'
 import { algorithmOf, type Digest, digestOf } from '../../src/oci/digest.ts'
-import { type Manifest, parseManifest } from '../../src/oci/manifest.ts'
+import { blobsOf, type Manifest, parseManifest } from '../../src/oci/manifest.ts'
 import type { Repository, Tag } from '../../src/oci/name.ts'
 import type { BlobHandle, BlobStore } from '../../src/store/contract.ts'
 
@@ -43,7 +43,7 @@ async function expectReferences(
   manifest: Manifest,
 ): Promise<void> {
   if (manifest.kind === 'image') {
-    for (const { digest, size } of [manifest.config, ...manifest.layers])
+    for (const { digest, size } of blobsOf(manifest))
       expect(await blobs.stat(repository, digest as Digest)).to.equal(size)
   } else {
     for (const { digest } of manifest.manifests) await manifests.get(repository, digest as Digest)

@@ -3,6 +3,7 @@ import https from 'node:https'
 import type { Readable } from 'node:stream'
 import { Answer } from './answer.ts'
 import { authorizationFor } from './credentials.ts'
+import { Pushed } from './pushed.ts'
 import type { Target } from './target.ts'
 
 export interface RequestOptions {
@@ -20,6 +21,7 @@ const DEADLINE = 120_000
 /** A small raw client: one request, one answer, no redirects, no interpretation. Answers a 401's challenge once. */
 export class Client {
   readonly target: Target
+  readonly pushed = new Pushed()
   readonly #agents = {
     'http:': new http.Agent({ keepAlive: true }),
     'https:': new https.Agent({ keepAlive: true }),
@@ -91,7 +93,7 @@ export class Client {
         agent,
         signal: AbortSignal.timeout(options.deadline ?? DEADLINE),
       })
-      request.on('response', response => resolve(readAnswer(title, response)))
+      request.on('response', response => resolve(this.#read(title, response)))
       request.on('error', error => {
         const reused = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
         reject(Object.assign(new Error(`${title}: ${error.message}`, { cause: error }), { reused }))
@@ -101,12 +103,14 @@ export class Client {
       else (body as Readable).on('error', error => request.destroy(error)).pipe(request)
     })
   }
-}
 
-async function readAnswer(title: string, response: IncomingMessage): Promise<Answer> {
-  const parts: Buffer[] = []
-  for await (const part of response) parts.push(part as Buffer)
-  return new Answer(title, response.statusCode ?? 0, response.headers, Buffer.concat(parts))
+  async #read(title: string, response: IncomingMessage): Promise<Answer> {
+    const parts: Buffer[] = []
+    for await (const part of response) parts.push(part as Buffer)
+    const answer = new Answer(title, response.statusCode ?? 0, response.headers, Buffer.concat(parts))
+    this.pushed.note(answer)
+    return answer
+  }
 }
 
 /** Tokens are good for one repository and one kind of access; a mount needs its own. */

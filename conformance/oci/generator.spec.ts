@@ -27,6 +27,7 @@ describe(`Generated requests (${target.hostile}, seed ${target.seed}):`, () => {
         const pieces = compose(request, path, target.url.host, authorization)
         const outcome = await exchange(target.url, `${request.method} ${shown(path)}`, pieces)
         if (outcome === 'closed') throw new Error('closed without an answer')
+        client.pushed.note(outcome)
         seen.set(outcome.status, (seen.get(outcome.status) ?? 0) + 1)
         check(request, outcome)
       }),

@@ -49,6 +49,7 @@ for (const [what, requests] of Object.entries(TABLE)) {
         const path = await pathOf(request)
         const pieces = compose(request, path, target.url.host, authorization)
         const outcome = await exchange(target.url, `${request.method} ${path.slice(0, 200)}`, pieces)
+        if (outcome !== 'closed') client.pushed.note(outcome)
         if (outcome === 'closed')
           expect(request.verdict, 'closed without an answer').to.be.oneOf(['broken', 'harmless'])
         else expectVerdict(outcome, request.verdict)

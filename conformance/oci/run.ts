@@ -15,7 +15,9 @@ function address(text: string): URL {
 }
 
 const program = new Command('conformance')
-  .description('Runs the black-box suite against a registry. Everything it pushes lies below conformance/.')
+  .description(
+    'Runs the black-box suite against a registry. Everything it pushes is below conformance/, and is deleted at the end.',
+  )
   .argument('<url>', 'the registry, such as http://127.0.0.1:5000', address)
   .option('--user <name>', 'user that may push', 'conformance')
   .option('--password <password>', 'password of that user')

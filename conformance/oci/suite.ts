@@ -9,6 +9,16 @@ export const client = new Client(target)
 /** Everything that this run pushes lies below this name. */
 const PREFIX = `conformance/${randomWord()}`
 
+// Of the root suite: it runs after the cases of every file.
+after('deletes what was pushed', async function () {
+  this.timeout(600_000)
+  const left = await client.pushed.deleteAll(client)
+  if (left.length > 0)
+    console.log(
+      `\n${left.length} repositories could not be emptied, such as ${left[0]}: delete what is below ${PREFIX}`,
+    )
+})
+
 /** A repository that nothing has been pushed to. */
 export function newRepository(label = 'repo'): Repository {
   return new Repository(client, `${PREFIX}/${label}-${randomWord()}`)

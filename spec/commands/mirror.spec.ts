@@ -115,6 +115,19 @@ describe('commands/mirror sync', () => {
     })
   })
 
+  it('an index of blobs -> the blobs are here', async () => {
+    const digest = upstream.content.blob('a layer of a build cache')
+    const entry = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest, size: 24 }
+    upstream.content.manifest(
+      'team/cache',
+      { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [entry] },
+      'v1',
+    )
+    const { code, stdout } = await sync('up', 'team/cache')
+    expect({ code, stdout }).to.deep.include({ code: 0 })
+    expect(stdout).to.match(/^up\/team\/cache: 1 tag, 1 manifest, 1 blob /)
+  })
+
   it('beside a registry that serves the storage -> brings it there', async () => {
     putImages()
     const serving = command(['serve'], { MEMFLOW_ADDR: '127.0.0.1:0' })

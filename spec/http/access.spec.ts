@@ -35,11 +35,13 @@ describe('http/access', () => {
     return status === 202
   }
 
-  function expectChallenge(answer: Answer, scope?: string): void {
+  /** `error`: what RFC 6750, 3.1 calls it; undefined if no Bearer token came. */
+  function expectChallenge(answer: Answer, error: string | undefined, scope?: string): void {
     expect(answer.status).to.equal(401)
     const asked = scope === undefined ? '' : `,scope="${scope}"`
+    const reason = error === undefined ? '' : `,error="${error}"`
     expect(answer.headers['www-authenticate']).to.equal(
-      `Bearer realm="${registry().url}/token",service="memflow-registry"${asked}`,
+      `Bearer realm="${registry().url}/token",service="memflow-registry"${asked}${reason}`,
     )
     if (answer.text) expect(answer.code).to.equal('UNAUTHORIZED')
   }
@@ -47,7 +49,7 @@ describe('http/access', () => {
   describe('GET /v2/', () => {
     it('without credentials -> 401 with a challenge, so that clients learn how to log in', async () => {
       for (const method of ['GET', 'HEAD']) {
-        for (const path of ['/v2/', '/v2']) expectChallenge(await ask(method, path))
+        for (const path of ['/v2/', '/v2']) expectChallenge(await ask(method, path), undefined)
       }
     })
 
@@ -85,9 +87,11 @@ describe('http/access', () => {
       ['another scheme', 'Digest username="secret"'],
       ['the bare token', 'secret'],
       ['a very long one', `Bearer ${'x'.repeat(10_000)}`],
+      ['the right token and something after it', 'Bearer secret junk'],
     ] as const) {
       it(`with ${what} -> 401`, async () => {
-        expectChallenge(await ask('GET', '/v2/', authorization))
+        const error = /^bearer/i.test(authorization) ? 'invalid_token' : undefined
+        expectChallenge(await ask('GET', '/v2/', authorization), error)
       })
     }
   })
@@ -106,9 +110,12 @@ describe('http/access', () => {
     })
 
     it('with wrong credentials -> 401 that names what is read', async () => {
-      for (const authorization of [basic('user:nope'), 'Bearer nope']) {
-        expectChallenge(await ask('GET', '/v2/a/tags/list', authorization), 'repository:a:pull')
-        expectChallenge(await ask('GET', '/v2/_catalog', authorization), 'registry:catalog:*')
+      for (const [authorization, error] of [
+        [basic('user:nope'), undefined],
+        ['Bearer nope', 'invalid_token'],
+      ] as const) {
+        expectChallenge(await ask('GET', '/v2/a/tags/list', authorization), error, 'repository:a:pull')
+        expectChallenge(await ask('GET', '/v2/_catalog', authorization), error, 'registry:catalog:*')
       }
     })
   })
@@ -145,7 +152,7 @@ describe('http/access', () => {
       expect(await mayPush(bearer, 'b')).to.equal(false)
       expect(await mayPush(bearer, 'a/b')).to.equal(false)
       const removal = await ask('DELETE', '/v2/a/manifests/v1', `Bearer ${bearer}`)
-      expectChallenge(removal, 'repository:a:delete')
+      expectChallenge(removal, 'insufficient_scope', 'repository:a:delete')
     })
 
     it('for several scopes, in one parameter or in several -> one for all of them', async () => {
@@ -181,8 +188,15 @@ describe('http/access', () => {
         ['POST', '/files'],
         ['DELETE', `/files/${'0'.repeat(64)}`],
       ] as const) {
-        expect((await ask(method, path, `Bearer ${bearer}`)).status).to.equal(401)
+        const { status, headers } = await ask(method, path, `Bearer ${bearer}`)
+        expect(status).to.equal(401)
+        expect(headers['www-authenticate']).to.include('error="insufficient_scope"')
       }
+    })
+
+    it('a change without credentials is challenged without an error, because none was made', async () => {
+      const answer = await ask('POST', '/v2/a/blobs/uploads/')
+      expectChallenge(answer, undefined, 'repository:a:pull,push')
     })
   })
 
@@ -210,9 +224,29 @@ describe('http/access', () => {
     })
 
     it('that has expired -> 401', async () => {
-      const answer = await ask('GET', '/v2/', `Bearer ${await made({ expires: -1 })}`)
-      expectChallenge(answer)
+      const expired = `Bearer ${await made({ expires: -1 })}`
+      const answer = await ask('GET', '/v2/', expired)
+      expectChallenge(answer, 'invalid_token')
       expect(answer.text).to.include('the token is wrong or has expired')
+      const push = await ask('POST', '/v2/a/blobs/uploads/', expired)
+      expectChallenge(push, 'invalid_token', 'repository:a:pull,push')
+    })
+
+    it('without an end is refused', async () => {
+      const endless = await new SignJWT({ access })
+        .setProtectedHeader({ alg: 'HS256' })
+        .setIssuer('memflow-registry')
+        .setAudience('memflow-registry')
+        .setIssuedAt()
+        .sign(key)
+      expectChallenge(await ask('GET', '/v2/', `Bearer ${endless}`), 'invalid_token')
+    })
+
+    it('is valid for as long as MEMFLOW_TOKEN_TTL says', async () => {
+      const short = await startRegistry({ policy: { tokenTtl: 90_000 } })
+      const { json } = await short.ask('GET', '/token')
+      await short.close()
+      expect(json).to.include({ expires_in: 90 })
     })
 
     it('that was good and expires -> 401 from then on, also for what was read with it', async () => {
@@ -220,7 +254,7 @@ describe('http/access', () => {
       await core.pushImage('a', 'v1', [])
       let now = Date.now()
       const policy = { maxPluginSize: 20 * MIB, cacheSize: MIB, accessLog: false, corsOrigins: [] }
-      const access = new Access('secret', undefined, () => now)
+      const access = new Access('secret', { now: () => now })
       const server = await listen(createApp(core, access, createLogger('off'), policy))
       try {
         const authorization = `Bearer ${await made()}`
@@ -242,7 +276,7 @@ describe('http/access', () => {
         await made({ secret: Buffer.from('secret'.padEnd(64)) }, 'HS384'),
         await made({ secret: Buffer.concat([key, key]) }, 'HS512'),
       ]) {
-        expectChallenge(await ask('GET', '/v2/', `Bearer ${forged}`))
+        expectChallenge(await ask('GET', '/v2/', `Bearer ${forged}`), 'invalid_token')
       }
     })
 
@@ -261,7 +295,7 @@ describe('http/access', () => {
         '..',
         'a.b.c',
       ]) {
-        expectChallenge(await ask('GET', '/v2/', `Bearer ${forged}`))
+        expectChallenge(await ask('GET', '/v2/', `Bearer ${forged}`), 'invalid_token')
       }
     })
   })

@@ -20,7 +20,7 @@ describe('http: a disk that fails', () => {
     const store = await FsBlobStore.open(root, { fs: faulty.fs })
     const registry = await CoreRegistry.open(root, { store })
     const { digest } = await registry.pushBlob('a', 'abc')
-    const access = new Access('secret', undefined)
+    const access = new Access('secret')
     const server = await listen(
       createApp(registry, access, createLogger('off'), {
         maxPluginSize: 1000,

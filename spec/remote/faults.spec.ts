@@ -180,13 +180,6 @@ describe('remote: faults of an upstream', () => {
       'wrong',
       'its Docker-Content-Digest is no digest',
     ],
-    'of another media type than it says': [
-      headers({ 'content-type': 'text/html; charset=utf-8' }),
-      'wrong',
-      'a manifest is one of application/vnd.oci.image.manifest.v1+json, ' +
-        'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.index.v1+json, ' +
-        'application/vnd.docker.distribution.manifest.list.v2+json',
-    ],
     'that says it is larger than any': [
       headers({ 'content-length': '5000000' }),
       'wrong',
@@ -234,9 +227,8 @@ describe('remote: faults of an upstream', () => {
   })
 
   for (const [what, text, reason] of [
-    ['malformed', '{"schemaVersion":2', /^the manifest is not unambiguous JSON in UTF-8/],
-    ['ambiguous', '{"schemaVersion":2,"schemaVersion":2}', /^the manifest is not unambiguous JSON in UTF-8/],
-    ['no manifest', '{"schemaVersion":2}', /^manifest must have required property/],
+    ['malformed', '{"schemaVersion":2', /^the manifest is not .*JSON in UTF-8/],
+    ['not an object of', '["schemaVersion"]', /^the manifest is not a JSON object/],
   ] as const) {
     it(`a manifest that is ${what} JSON -> wrong`, async () => {
       upstream.fail('manifest', async exchange => {

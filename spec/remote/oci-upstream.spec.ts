@@ -36,9 +36,9 @@ describe('remote/oci-upstream', () => {
         const content = /index|list/.test(mediaType) ? { schemaVersion: 2, manifests: [] } : image()
         const digest = upstream.content.manifest(A, { mediaType, ...content }, V1)
         for (const reference of [V1, digest]) {
-          const manifest = await client.manifest(A, reference)
-          expect(manifest).to.include({ digest, mediaType })
-          expect(digestOf(manifest.bytes)).to.equal(digest)
+          const { bytes, manifest, ...answer } = await client.manifest(A, reference)
+          expect({ ...answer, mediaType: manifest.mediaType }).to.deep.equal({ digest, mediaType })
+          expect(digestOf(bytes)).to.equal(digest)
         }
         expect(upstream.requests[0]?.headers.accept?.split(', ')).to.include.members([
           OCI_MANIFEST,
@@ -285,14 +285,16 @@ describe('remote/oci-upstream', () => {
   describe('referrers', () => {
     const subject = { mediaType: OCI_MANIFEST, digest: OTHER, size: 2 }
     const entry = (n: number) => ({ mediaType: OCI_MANIFEST, digest: digestOf(`${n}`), size: n })
-    const index = (...manifests: object[]) => ({ schemaVersion: 2, mediaType: OCI_INDEX, manifests })
+    const index = (...manifests: unknown[]) => ({ schemaVersion: 2, mediaType: OCI_INDEX, manifests })
 
     it('come by the API', async () => {
       const digest = upstream.content.manifest(A, image({ artifactType: 'a/b', subject }))
-      const [first, ...more] = await client.referrers(A, OTHER)
+      const { entries, fault } = await client.referrers(A, OTHER)
+      const [first, ...more] = entries
+      expect(fault).to.equal(undefined)
       expect(first).to.include({ digest, artifactType: 'a/b', mediaType: OCI_MANIFEST })
       expect(more).to.deep.equal([])
-      expect(await client.referrers(A, digest)).to.deep.equal([])
+      expect((await client.referrers(A, digest)).entries).to.deep.equal([])
       expect(upstream.count('manifest')).to.equal(0)
     })
 
@@ -303,8 +305,8 @@ describe('remote/oci-upstream', () => {
         const link = { link: `<?page=${n + 1}>; rel="next"` }
         send(exchange, { ...answer, headers: { ...answer.headers, ...(n < 3 && link) } })
       })
-      const found = await client.referrers(A, OTHER)
-      expect(found).to.deep.equal([entry(0), entry(1), entry(2), entry(3)])
+      const { entries } = await client.referrers(A, OTHER)
+      expect(entries).to.deep.equal([entry(0), entry(1), entry(2), entry(3)])
     })
 
     it('of an upstream that never ends -> wrong', async () => {
@@ -332,17 +334,76 @@ describe('remote/oci-upstream', () => {
     it('come by the tag schema where there is no API', async () => {
       upstream.fail('referrers', status(404))
       upstream.content.manifest(A, index(entry(7)), OTHER.replace(':', '-'))
-      expect(await client.referrers(A, OTHER)).to.deep.equal([entry(7)])
+      expect((await client.referrers(A, OTHER)).entries).to.deep.equal([entry(7)])
       const long = digestOf('x', 'sha512')
       upstream.content.manifest(A, index(entry(8)), long.replace(':', '-').slice(0, 7 + 64))
-      expect(await client.referrers(A, long)).to.deep.equal([entry(8)])
+      expect((await client.referrers(A, long)).entries).to.deep.equal([entry(8)])
     })
 
     it('are none where there is no API, and at the tag nothing, or no index', async () => {
       upstream.fail('referrers', status(404))
-      expect(await client.referrers(A, OTHER)).to.deep.equal([])
-      upstream.content.manifest(A, image(), OTHER.replace(':', '-'))
-      expect(await client.referrers(A, OTHER)).to.deep.equal([])
+      expect(await client.referrers(A, OTHER)).to.deep.equal({ entries: [], fault: undefined })
+      const tag = OTHER.replace(':', '-')
+      upstream.content.manifest(A, image(), tag)
+      expect(await client.referrers(A, OTHER)).to.deep.equal({
+        entries: [],
+        fault: `hub: its tag ${tag} is no index of referrers`,
+      })
+    })
+
+    const odd = {
+      ...entry(1),
+      artifactType: 'application/vnd.dev.sigstore.bundle+json;version=0.2',
+      annotations: { a: 'b', c: null },
+      platform: {},
+    }
+    const bad = [null, 7, { ...entry(2), digest: 'sha256:x' }, { ...entry(2), size: '2' }, { size: 1 }]
+    const ways: [way: string, list: (text: string) => void][] = [
+      ['API', text => upstream.fail('referrers', body(text))],
+      [
+        'tag schema',
+        text => {
+          upstream.fail('referrers', status(404))
+          upstream.fail('manifest', exchange =>
+            send(exchange, { status: 200, headers: {}, body: Buffer.from(text) }),
+          )
+        },
+      ],
+    ]
+    for (const [way, list] of ways) {
+      it(`by the ${way}: entries with media type, digest and size are passed on, and the rest is reported`, async () => {
+        list(JSON.stringify(index(odd, ...bad, entry(3))).replace('"a":"b"', '"a":"z","a":"b"'))
+        expect(await client.referrers(A, OTHER)).to.deep.equal({
+          entries: [{ ...entry(1), artifactType: odd.artifactType, annotations: { a: 'b' } }, entry(3)],
+          fault: 'hub: 5 of its referrers have no media type, digest or size, and are left out',
+        })
+      })
+
+      it(`by the ${way}: null is an empty list`, async () => {
+        for (const text of ['{"manifests":null}', JSON.stringify({ mediaType: OCI_INDEX })]) {
+          list(text)
+          expect(await client.referrers(A, OTHER)).to.deep.equal({ entries: [], fault: undefined })
+        }
+      })
+
+      it(`by the ${way}: what is no JSON object is an error and no empty list`, async () => {
+        for (const text of ['[]', '<html>', '{']) {
+          list(text)
+          expect((await remoteError(client.referrers(A, OTHER))).failure, text).to.equal('wrong')
+        }
+      })
+    }
+
+    it('come with the warning of the upstream about its own', async () => {
+      upstream.fail('referrers', exchange => {
+        const answer = json(index(entry(1)), OCI_INDEX)
+        const warning = String.raw`299 - "not whole: \"x\"", 299 - "more"`
+        send(exchange, { ...answer, headers: { ...answer.headers, warning } })
+      })
+      expect(await client.referrers(A, OTHER)).to.deep.equal({
+        entries: [entry(1)],
+        fault: 'hub: not whole: "x"',
+      })
     })
 
     it('are not none where the upstream fails', async () => {

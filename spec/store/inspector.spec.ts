@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as nodeFs from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { fileSystem } from '../../src/lib/file-system.ts'
 import { type Digest, digestOf, hexOf } from '../../src/oci/digest.ts'
@@ -193,6 +194,20 @@ describe('store/inspector', () => {
       for (const [n, part] of parts.entries())
         expect(Buffer.concat(part)).to.deep.equal(large.subarray(n * MIB + 1, n * MIB + 101))
       expect(reads(digest)).to.equal(5 + 4)
+    })
+
+    it('is hashed once for several parts that are read from one handle, however short it is remembered', async () => {
+      await holding(large)
+      const store = await open({ verifyEvery: 1 })
+      const blob = await opened(store, digest)
+      const before = reads(digest)
+      for (const start of [0, MIB, 3 * MIB]) {
+        await sleep(5)
+        const part = blob.read({ start, end: start + 9 }, undefined, true)
+        expect(Buffer.concat(await part.toArray())).to.deep.equal(large.subarray(start, start + 10))
+      }
+      await blob.close()
+      expect(reads(digest) - before).to.equal(5 + 3)
     })
 
     it('that is damaged gives no part out, not even a sound one', async () => {

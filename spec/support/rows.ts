@@ -3,10 +3,11 @@ import * as tables from '../../src/index/tables.ts'
 
 const TABLES = Object.entries(tables as Record<string, unknown>)
   .map(([name, table]) => [name, table as Table<readonly string[], unknown>] as const)
-  .filter(([name, table]) => 'prefix' in table && name !== 'COMPLETE')
+  .filter(([name, table]) => 'prefix' in table && name !== 'COMPLETE' && name !== 'LAST_TIME')
 
 /**
- * All rows of all tables, but for what garbage collection has to itself: its notes, and older composed indexes, which
+ * All rows of all tables, but for the last time that was given out, which every change moves, and for what garbage
+ * collection has to itself: its notes, and older composed indexes, which
  * only clients in the middle of a pull still need.
  */
 export async function everything(index: Pick<Reader, 'page'>): Promise<Record<string, unknown>> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Digest, parseDigest } from '../oci/digest.ts'
-import { type Manifest, parseManifest } from '../oci/manifest.ts'
+import { parseLenientManifest } from '../oci/lenient-manifest.ts'
+import type { Manifest } from '../oci/manifest.ts'
 import { MANIFEST_KINDS } from '../oci/media-types.ts'
 
 /** How long what has come may take until it is kept, and how often that is looked at; in milliseconds. */
@@ -31,15 +32,21 @@ export class RegistryClient {
 
   async manifest(repository: string, reference: string): Promise<{ digest: Digest; manifest: Manifest }> {
     const { headers, bytes } = await this.#get(`/v2/${repository}/manifests/${reference}`)
-    const manifest = parseManifest(bytes, headers.get('content-type') ?? undefined)
+    const manifest = parseLenientManifest(bytes, headers.get('content-type') ?? undefined)
     return { digest: parseDigest(headers.get('docker-content-digest') ?? ''), manifest }
   }
 
-  /** The manifests that are attached to one. */
-  async referrers(repository: string, subject: string): Promise<string[]> {
+  /** The manifests that are attached to one, and why the list of them is not whole. */
+  async referrers(
+    repository: string,
+    subject: string,
+  ): Promise<{ digests: string[]; fault: string | undefined }> {
     const path = `/v2/${repository}/referrers/${subject}`
-    const lists = await this.#pages<{ manifests: { digest: string }[] }>(path)
-    return lists.flatMap(({ manifests }) => manifests.map(({ digest }) => digest))
+    let fault: string | undefined
+    const lists = await this.#pages<{ manifests: { digest: string }[] }>(path, warning => {
+      fault = warning
+    })
+    return { digests: lists.flatMap(({ manifests }) => manifests.map(({ digest }) => digest)), fault }
   }
 
   /**
@@ -80,24 +87,27 @@ export class RegistryClient {
     return ok ? Number(headers.get('content-length')) : undefined
   }
 
-  async #pages<Page>(path: string): Promise<Page[]> {
+  async #pages<Page>(path: string, onWarning?: (warning: string) => void): Promise<Page[]> {
     const pages: Page[] = []
     for (let next: string | undefined = path; next !== undefined; ) {
-      const { headers, bytes } = await this.#get(next)
+      const { headers, bytes } = await this.#get(next, onWarning)
       pages.push(JSON.parse(bytes.toString()) as Page)
       next = /^<(.+)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1]
     }
     return pages
   }
 
-  /** What is kept is no answer where the upstream was to be asked. */
-  async #get(path: string): Promise<{ headers: Headers; bytes: Buffer }> {
+  /** What is kept is no answer where the upstream was to be asked. Without `onWarning` nothing with a warning is. */
+  async #get(
+    path: string,
+    onWarning?: (warning: string) => void,
+  ): Promise<{ headers: Headers; bytes: Buffer }> {
     const response = await this.#ask(path)
     const bytes = Buffer.from(await response.arrayBuffer())
-    const warning = /^299 - "(?:this is what was kept: )?(.*)"$/.exec(
-      response.headers.get('warning') ?? '',
-    )?.[1]
-    if (warning !== undefined) throw new Error(warning)
+    const [, kept, warning] =
+      /^299 - "(this is what was kept: )?(.*)"$/.exec(response.headers.get('warning') ?? '') ?? []
+    if (warning !== undefined && (kept || !onWarning)) throw new Error(warning)
+    if (warning !== undefined) onWarning?.(warning)
     return { headers: response.headers, bytes }
   }
 

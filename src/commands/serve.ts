@@ -1,6 +1,8 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { resolve } from 'node:path'
+import { isatty } from 'node:tty'
 import { setFlagsFromString } from 'node:v8'
+import type { KeptToken } from '../bearer-token.ts'
 import { compose } from '../compose.ts'
 import { type Config, ConfigError } from '../config.ts'
 import { closeServer, createHttpServer } from '../http/server.ts'
@@ -49,9 +51,7 @@ export async function serve(config: Config, read: () => Config = () => config): 
   process.stdout.write(
     `memflow-registry serves http://${name}:${bound} from ${resolve(config.storageRoot)}\n`,
   )
-  if (token?.fresh)
-    process.stdout.write(`a token for uploads was made: ${token.token}\nit is kept in ${token.file}\n`)
-  else if (token) process.stdout.write(`the token for uploads is in ${token.file}\n`)
+  if (token) process.stdout.write(tokenNotice(token))
   if (keys.length === 0)
     log.warn('no public key is set (MEMFLOW_PUBLIC_KEY_FILE): signatures are not verified')
   else
@@ -85,6 +85,13 @@ function notListening({ address: { host, port } }: Config, error: Error): Config
   const name = host.includes(':') ? `[${host}]` : host
   const reason = LISTENING[errno(error) ?? ''] ?? error.message
   return new ConfigError(`MEMFLOW_ADDR: cannot listen on ${name}:${port}: ${reason}`, { cause: error })
+}
+
+/** Says where the token is. Only a terminal shows a new token itself, because logs are kept and read by others. */
+function tokenNotice({ token, file, fresh }: KeptToken): string {
+  if (!fresh) return `the token for uploads is in ${file}\n`
+  if (isatty(1)) return `a token for uploads was made: ${token}\nit is kept in ${file}\n`
+  return `a token for uploads was made; to see it: cat ${file}\n`
 }
 
 function stopSignal(more: readonly NodeJS.Signals[]): Promise<void> {

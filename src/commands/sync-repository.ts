@@ -1,6 +1,6 @@
 import { doJobs } from '../lib/jobs.ts'
 import { type Digest, hexOf, isDigest } from '../oci/digest.ts'
-import type { Descriptor } from '../oci/manifest.ts'
+import { blobsOf, childrenOf, type Descriptor } from '../oci/manifest.ts'
 import { isNonDistributable } from '../oci/media-types.ts'
 import { AT_ONCE, type SyncRun } from './sync-run.ts'
 
@@ -30,21 +30,21 @@ export async function syncRepository(
     if (seen.has(digest) && reference !== digest) return []
     seen.add(digest)
     tally.manifests++
-    const named = manifest.kind === 'index' ? manifest.manifests : [manifest.config, ...manifest.layers]
-    const kind = manifest.kind === 'index' ? 'manifest' : 'blob'
     return [
       { kind: 'referrers', reference: digest },
       ...jobsFor('manifest', attachedTo(digest, tags)),
-      ...jobsFor(
-        kind,
-        named.filter(isFetched).map(({ digest }) => digest),
-      ),
+      ...jobsFor('manifest', fetchedOf(childrenOf(manifest))),
+      ...jobsFor('blob', fetchedOf(blobsOf(manifest))),
     ]
   }
 
   const follow: Record<Job['kind'], (reference: string) => Promise<Job[]>> = {
     manifest,
-    referrers: async subject => jobsFor('manifest', await client.referrers(repository, subject)),
+    referrers: async subject => {
+      const { digests, fault } = await client.referrers(repository, subject)
+      if (fault !== undefined) run.fail(`what is attached to ${repository}@${subject}`, fault)
+      return jobsFor('manifest', digests)
+    },
     blob: async digest => {
       await run.blob(`/v2/${repository}/blobs/${digest}`)
       return []
@@ -72,8 +72,10 @@ function jobsFor(kind: Job['kind'], references: readonly string[]): Job[] {
   return references.map(reference => ({ kind, reference }))
 }
 
-function isFetched({ digest, mediaType }: Descriptor): boolean {
-  return isDigest(digest) && !isNonDistributable(mediaType)
+function fetchedOf(named: readonly Descriptor[]): string[] {
+  return named
+    .filter(({ digest, mediaType }) => isDigest(digest) && !isNonDistributable(mediaType))
+    .map(({ digest }) => digest)
 }
 
 /** Signatures and the like by the tags that cosign, and the referrers tag schema, give them. */

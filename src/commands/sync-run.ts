@@ -33,9 +33,14 @@ export class SyncRun {
       await work()
     } catch (error) {
       this.#signal.throwIfAborted()
-      this.tally.failed++
-      this.#onFailure(item, messageOf(error))
+      this.fail(item, messageOf(error))
     }
+  }
+
+  /** Counts and reports something that is not here after the sync. */
+  fail(item: string, why: string): void {
+    this.tally.failed++
+    this.#onFailure(item, why)
   }
 
   /** The bytes that stand under that path. */

@@ -18,6 +18,12 @@ export interface MayBeStale {
   readonly stale?: Stale | undefined
 }
 
+/** A list that lacks something. */
+export interface MayLack {
+  /** Why it lacks something, for people. */
+  readonly fault?: string | undefined
+}
+
 /** A blob that is here, or on its way. */
 export interface ServedBlob {
   /** In bytes. */
@@ -66,7 +72,7 @@ export interface Reads {
     limit: number,
     query: ReferrersQuery,
     caller?: Caller,
-  ): Promise<ListPage<Descriptor> & MayBeStale>
+  ): Promise<ListPage<Descriptor> & MayBeStale & MayLack>
 }
 
 /** Of what is here alone. */

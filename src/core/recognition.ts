@@ -43,7 +43,7 @@ export const NOTHING: Recognized = { found: [], searched: [], owed: [] }
 
 /** Container images are not searched: their thousands of files are a system, not a plugin that somebody publishes. */
 export function isSearched(manifest: Manifest): manifest is ImageManifest {
-  return manifest.kind === 'image' && !isContainerConfig(manifest.config.mediaType)
+  return manifest.kind === 'image' && !isContainerConfig(manifest.config?.mediaType)
 }
 
 export function isContainerConfig(type: string | undefined): boolean {

@@ -4,7 +4,14 @@ import { BINARIES, LINKS, MANIFESTS, REFERENCES } from '../index/tables.ts'
 import { parallel } from '../lib/parallel.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { type Descriptor, descriptorsOf, distinct, type Manifest } from '../oci/manifest.ts'
+import {
+  blobsOf,
+  childrenOf,
+  type Descriptor,
+  descriptorsOf,
+  distinct,
+  type Manifest,
+} from '../oci/manifest.ts'
 import { isNonDistributable } from '../oci/media-types.ts'
 import type { Repository } from '../oci/name.ts'
 import type { Parts } from './parts.ts'
@@ -83,26 +90,32 @@ export async function missingReferences(
   manifest: Manifest,
   isStored: (blob: Digest) => Promise<boolean> = async () => true,
 ): Promise<Descriptor[]> {
-  if (manifest.kind === 'index') {
-    const children = distinct([...manifest.manifests])
-    const rows = await reader.getMany(
-      MANIFESTS,
-      children.map(({ digest }) => [repository, digest]),
-    )
-    return children.filter((_, i) => !rows[i])
+  const withoutManifest = async (needed: readonly Descriptor[]) => {
+    const rows = await reader.getMany(MANIFESTS, needed.map(keyIn(repository)))
+    return needed.filter((_, i) => !rows[i])
   }
-  const needed = [manifest.config, ...manifest.layers].filter(blob => !isNonDistributable(blob.mediaType))
-  const blobs = distinct(needed)
-  const links = await reader.getMany(
-    LINKS,
-    blobs.map(({ digest }) => [repository, digest]),
-  )
-  const here = await parallel(
-    blobs.map((blob, i) => [blob, links[i]] as const),
-    STATS_AT_ONCE,
-    async ([{ digest }, link]) => link !== undefined && isDigest(digest) && isStored(digest),
-  )
-  return blobs.filter((_, i) => !here[i])
+  const withoutBlob = async (needed: readonly Descriptor[]) => {
+    const links = await reader.getMany(LINKS, needed.map(keyIn(repository)))
+    const here = await parallel(
+      needed.map((blob, i) => [blob, links[i]] as const),
+      STATS_AT_ONCE,
+      async ([{ digest }, link]) => link !== undefined && isDigest(digest) && isStored(digest),
+    )
+    return needed.filter((_, i) => !here[i])
+  }
+  const blobs = await withoutBlob(distinct(blobsOf(manifest).filter(isKept)))
+  if (manifest.kind === 'image') return blobs
+  // An index may name a manifest by another media type than the one that it was pushed with.
+  return [...(await withoutManifest(distinct(childrenOf(manifest)))), ...(await withoutManifest(blobs))]
+}
+
+/** Whether the blob has to be in the registry. */
+function isKept({ mediaType }: Descriptor): boolean {
+  return !isNonDistributable(mediaType)
+}
+
+function keyIn(repository: Repository): (descriptor: Descriptor) => readonly [string, string] {
+  return ({ digest }) => [repository, digest]
 }
 
 function refuse(missing: readonly Descriptor[]): void {

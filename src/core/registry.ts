@@ -17,6 +17,7 @@ import type { Parts } from './parts.ts'
 import { LocalPluginReads, type PluginReads } from './plugin-reads.ts'
 import { Plugins } from './plugins.ts'
 import { LocalReads, type Reads } from './reads.ts'
+import { RefreshTokens } from './refresh-tokens.ts'
 import { Uploads } from './uploads.ts'
 
 /** The one service under all routes. */
@@ -31,6 +32,7 @@ export class Registry {
   readonly freshness: Freshness
   readonly search: BackgroundSearch
   readonly mirrors: Mirrors
+  readonly refreshTokens: RefreshTokens
   /** What clients of the OCI API read. */
   readonly reads: Reads
   /** What memflow's clients read. */
@@ -57,6 +59,7 @@ export class Registry {
     this.eviction = new Eviction(parts, this.manifests, this.collector, this.#usage, size)
     this.freshness = new Freshness(parts, this.#usage)
     this.mirrors = parts.mirrors
+    this.refreshTokens = new RefreshTokens(parts.index)
     const local = [this.blobs, this.manifests, this.discovery] as const
     this.#pull = this.mirrors.configured
       ? new Pull(parts, ...local, this.#usage, size, this.search, report)

@@ -2,8 +2,7 @@ import type { Reader } from '../index/contract.ts'
 import { COMPOSED, MANIFEST_BYTES, MANIFESTS, type ManifestRow } from '../index/tables.ts'
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { parseManifest } from '../oci/manifest.ts'
-import { STORED_LIMITS } from '../oci/manifest-limits.ts'
+import { parseLenientManifest } from '../oci/lenient-manifest.ts'
 import type { Repository } from '../oci/name.ts'
 import { manifestRow, type Pushed } from './manifest-rows.ts'
 
@@ -53,7 +52,7 @@ export async function readManifest(
   if (digestOf(bytes, algorithmOf(digest as Digest)) !== digest)
     return 'its bytes are not what its digest tells'
   try {
-    return { digest: digest as Digest, bytes, manifest: parseManifest(bytes, mediaType, STORED_LIMITS) }
+    return { digest: digest as Digest, bytes, manifest: parseLenientManifest(bytes, mediaType) }
   } catch (error) {
     if (error instanceof RegistryError) return `it is no manifest: ${error.message}`
     throw error

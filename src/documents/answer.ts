@@ -1,4 +1,5 @@
 import { type ErrorName, RegistryError } from '../oci/errors.ts'
+import { parseLenientManifest } from '../oci/lenient-manifest.ts'
 import { parseManifest, parseObject } from '../oci/manifest.ts'
 import type { ManifestLimits } from '../oci/manifest-limits.ts'
 import type { JsonLimits } from '../oci/strict-json.ts'
@@ -9,7 +10,12 @@ export interface Task {
   /** In shared memory, which is not copied on its way. */
   readonly bytes: Uint8Array
   readonly as:
-    | { readonly manifest: ManifestLimits; readonly contentType: string | undefined }
+    | {
+        readonly manifest: ManifestLimits
+        readonly contentType: string | undefined
+        /** Whether it is a push, which has to fit the schema. */
+        readonly strict: boolean
+      }
     | { readonly object: JsonLimits }
 }
 
@@ -23,14 +29,17 @@ export function answerTo({ bytes, as }: Task): Answer {
   // Shared memory cannot be decoded.
   const own = bytes.slice()
   try {
-    const parsed =
-      'manifest' in as ? parseManifest(own, as.contentType, as.manifest) : parseObject(own, as.object)
-    return { parsed: split({ ...parsed }) }
+    return { parsed: split({ ...parse(own, as) }) }
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error
     const { error: name, message, detail } = error
     return { refusal: { error: name, message, detail } }
   }
+}
+
+function parse(bytes: Uint8Array, as: Task['as']): object {
+  if ('object' in as) return parseObject(bytes, as.object)
+  return (as.strict ? parseManifest : parseLenientManifest)(bytes, as.contentType, as.manifest)
 }
 
 /** The chunks of an answer, which the receiver can be given without a copy. */

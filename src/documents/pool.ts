@@ -4,6 +4,7 @@ import { WorkerPool } from '../lib/worker-pool.ts'
 import type { Limits } from '../lib/worker-thread.ts'
 import type { Documents } from '../oci/documents.ts'
 import { RegistryError } from '../oci/errors.ts'
+import { parseLenientManifest } from '../oci/lenient-manifest.ts'
 import { type Manifest, parseManifest, parseObject } from '../oci/manifest.ts'
 import { MANIFEST_LIMITS, STORED_LIMITS } from '../oci/manifest-limits.ts'
 import type { JsonLimits } from '../oci/strict-json.ts'
@@ -52,13 +53,19 @@ export class WorkerDocuments implements Documents {
 
   async manifest(bytes: Uint8Array, contentType: string | undefined, group: string): Promise<Manifest> {
     if (bytes.length <= PARSED_HERE) return parseManifest(bytes, contentType)
-    const as = { manifest: MANIFEST_LIMITS, contentType }
+    const as = { manifest: MANIFEST_LIMITS, contentType, strict: true }
+    return (await this.#parsed({ bytes, as }, group)) as unknown as Manifest
+  }
+
+  async received(bytes: Uint8Array, contentType: string | undefined, group: string): Promise<Manifest> {
+    if (bytes.length <= PARSED_HERE) return parseLenientManifest(bytes, contentType, MANIFEST_LIMITS)
+    const as = { manifest: MANIFEST_LIMITS, contentType, strict: false }
     return (await this.#parsed({ bytes, as }, group)) as unknown as Manifest
   }
 
   async stored(bytes: Uint8Array, mediaType: string): Promise<Manifest> {
-    if (bytes.length <= PARSED_HERE) return parseManifest(bytes, mediaType, STORED_LIMITS)
-    const as = { manifest: STORED_LIMITS, contentType: mediaType }
+    if (bytes.length <= PARSED_HERE) return parseLenientManifest(bytes, mediaType)
+    const as = { manifest: STORED_LIMITS, contentType: mediaType, strict: false }
     return (await this.#parsed({ bytes, as }, undefined)) as unknown as Manifest
   }
 

@@ -5,14 +5,17 @@ import { RegistryError } from '../oci/errors.ts'
 import { storageError } from '../oci/storage-error.ts'
 import { isGone } from './client-gone.ts'
 import { FaultLog } from './fault-log.ts'
+import { holdBody } from './held-memory.ts'
 import { endWhileReceiving } from './linger.ts'
+import { OAuthError } from './oauth-error.ts'
 
-/** Renders every error once: the spec's JSON under /v2/, one line of text elsewhere. */
+/** Renders every error once: the spec's JSON under /v2/, OAuth's at its endpoints, one line of text elsewhere. */
 export function renderErrors(log: Logger) {
   const faults = new FaultLog(log)
   return async (ctx: Context, next: Next): Promise<void> => {
     try {
       await next()
+      holdBody(ctx)
     } catch (error) {
       // The client has gone, or has had a part of the answer: a cut connection is all that can still be told.
       if (isGone(ctx.res) || ctx.res.headersSent) {
@@ -55,14 +58,10 @@ function unexpected(cause: unknown): RegistryError {
 async function render(ctx: Context, error: RegistryError): Promise<void> {
   for (const name of ctx.res.getHeaderNames())
     if (/^(content-|etag$|cache-control$)/.test(name)) ctx.remove(name)
-  const oci = ctx.path === '/v2' || ctx.path.startsWith('/v2/')
-  const { code, message, detail } = error
-  const body = oci
-    ? JSON.stringify({ errors: [{ code, message, ...(detail !== undefined && { detail }) }] })
-    : message
+  const [type, body] = typeAndBody(ctx, error)
   ctx.status = error.status
   ctx.set(error.headers)
-  ctx.set('Content-Type', oci ? 'application/json' : 'text/plain; charset=utf-8')
+  ctx.set('Content-Type', type)
   if (ctx.req.complete || ctx.method === 'GET' || ctx.method === 'HEAD') {
     ctx.body = body
   } else {
@@ -70,4 +69,12 @@ async function render(ctx: Context, error: RegistryError): Promise<void> {
     ctx.respond = false
     await endWhileReceiving(ctx.req, ctx.res, body)
   }
+}
+
+function typeAndBody(ctx: Context, error: RegistryError): [type: string, body: string] {
+  if (error instanceof OAuthError) return ['application/json', error.body]
+  const { code, message, detail } = error
+  if (ctx.path !== '/v2' && !ctx.path.startsWith('/v2/')) return ['text/plain; charset=utf-8', message]
+  const errors = [{ code, message, ...(detail !== undefined && { detail }) }]
+  return ['application/json', JSON.stringify({ errors })]
 }

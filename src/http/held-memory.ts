@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Context, Next } from 'koa'
+import type { Context } from 'koa'
 import { RegistryError } from '../oci/errors.ts'
 import { clientHasGone } from './client-gone.ts'
 
@@ -45,9 +45,8 @@ export class HeldMemory {
 /** Of this process, whose memory is one. */
 export const heldMemory = new HeldMemory(MOST_BYTES)
 
-/** Counts bodies that handlers have made as a whole: a client that reads slowly holds its copy. */
-export async function countBody(ctx: Context, next: Next): Promise<void> {
-  await next()
+/** Counts a body that a handler has made as a whole: a client that reads slowly holds its copy. Throws `OVERLOADED`. */
+export function holdBody(ctx: Context): void {
   const { body } = ctx
   if (ctx.method === 'HEAD' || (typeof body !== 'string' && !Buffer.isBuffer(body))) return
   if (body.length > UNCOUNTED_BYTES) heldMemory.hold(ctx.res, body.length)

@@ -5,13 +5,17 @@ import { RegistryError } from '../oci/errors.ts'
  * RFC 9111, 5.2.1.7: who sends `Cache-Control: only-if-cached` gets what is here, and no upstream is asked.
  * A 504 then says that it is not here, which is no word on what the upstreams have.
  */
-export async function whereAsked<Reads, T>(
+export function whereAsked<Reads, T>(
   ctx: Context,
   anywhere: Reads,
   here: Reads,
   read: (reads: Reads) => Promise<T>,
 ): Promise<T> {
-  if (anywhere === here || !/\bonly-if-cached\b/i.test(ctx.get('Cache-Control'))) return read(anywhere)
+  const askHere = anywhere !== here && /\bonly-if-cached\b/i.test(ctx.req.headers['cache-control'] ?? '')
+  return askHere ? hereAlone(here, read) : read(anywhere)
+}
+
+async function hereAlone<Reads, T>(here: Reads, read: (reads: Reads) => Promise<T>): Promise<T> {
   try {
     return await read(here)
   } catch (error) {

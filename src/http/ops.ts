@@ -1,10 +1,9 @@
 import Router from '@koa/router'
 import type { Registry } from '../core/registry.ts'
-import type { Access } from './access.ts'
 import { sendJson } from './send-json.ts'
 
-/** What operators, their machines and login flows ask. */
-export function opsApi(registry: Registry, access: Access): Router {
+/** What operators and their machines ask. */
+export function opsApi(registry: Registry): Router {
   const router = new Router({ sensitive: true, strict: true })
 
   /** Whether to restart it: 200 as long as what is here can be read, also if nothing can be written. */
@@ -28,13 +27,6 @@ export function opsApi(registry: Registry, access: Access): Router {
     ctx.status = 503
     ctx.set('Content-Type', 'text/plain; charset=utf-8')
     ctx.body = troubles.join('\n')
-  })
-
-  /** Docker's token flow, see Access. */
-  router.get('/token', async ctx => {
-    const token = await access.issue(ctx)
-    ctx.set('Cache-Control', 'no-store')
-    sendJson(ctx, token)
   })
 
   return router

@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http'
-import { Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { pipeline } from 'node:stream/promises'
 import type { Context } from 'koa'
 import { giveBack } from '../lib/chunk-pool.ts'
 import type { Digest } from '../oci/digest.ts'
-import { parseRange } from '../oci/range.ts'
+import { parseRanges } from '../oci/range.ts'
 import type { BlobHandle, ByteRange } from '../store/contract.ts'
+import { ByteRanges } from './byte-ranges.ts'
 import { clientHasGone, isGone } from './client-gone.ts'
 import { isWanted } from './ready-answers.ts'
 import { transfers } from './transfers.ts'
@@ -36,14 +36,12 @@ export async function sendContent(
     return
   }
   ctx.set('Content-Type', 'application/octet-stream')
-  const range =
-    ctx.method === 'GET' && mayRange(ctx, digest) ? parseRange(ctx.req.headers.range, size) : undefined
-  const length = range ? range.end - range.start + 1 : size
-  if (range) ctx.set('Content-Range', `bytes ${range.start}-${range.end}/${size}`)
+  const ranges =
+    ctx.method === 'GET' && mayRange(ctx, digest) ? parseRanges(ctx.req.headers.range, size) : undefined
   if (ctx.method === 'HEAD') {
     await check()
     ctx.status = 200
-    ctx.set('Content-Length', String(length))
+    ctx.set('Content-Length', String(size))
     return
   }
   const handle = await open()
@@ -52,64 +50,117 @@ export async function sendContent(
     throw clientHasGone()
   }
   const { bytes } = handle
-  if (!range && size > 0 && isWanted(ctx, size)) {
+  if (!ranges && size > 0 && isWanted(ctx, size)) {
     ctx.body = bytes ?? (await buffer(handle.read()))
     return
   }
-  ctx.status = range ? 206 : 200
-  ctx.set('Content-Length', String(length))
   // Past Koa: a stream that fails must cut the connection, and Koa would leave it waiting.
   ctx.respond = false
-  ctx.res.statusCode = ctx.status
+  // A server may ignore a Range header (RFC 9110, 14.2).
+  const isSeveral = ranges !== undefined && ranges.length > 1 && !handle.isTransfer
+  if (isSeveral) await sendRanges(ctx, handle, new ByteRanges(ranges, size))
+  else await sendRange(ctx, handle, size, ranges?.length === 1 ? ranges[0] : undefined)
+}
+
+/** Sends the whole, or one range of it. `size`: of the content, in bytes. */
+async function sendRange(
+  { res }: Context,
+  handle: BlobHandle,
+  size: number,
+  range?: ByteRange,
+): Promise<void> {
+  const { bytes } = handle
+  if (range) res.setHeader('Content-Range', `bytes ${range.start}-${range.end}/${size}`)
+  res.statusCode = range ? 206 : 200
+  res.setHeader('Content-Length', range ? range.end - range.start + 1 : size)
   if (bytes) {
-    ctx.res.end(range ? bytes.subarray(range.start, range.end + 1) : bytes)
-  } else if (length === 0) {
+    res.end(range ? bytes.subarray(range.start, range.end + 1) : bytes)
+  } else if (size === 0) {
     await handle.close()
-    ctx.res.end()
+    res.end()
   } else {
-    // The range in any case: a file that has been cut short must not pass for a shorter blob.
-    await sendBytes(ctx.res, handle, range ?? { start: 0, end: size - 1 })
+    const transfer = transfers.begin()
+    try {
+      // The range in any case: a file that has been cut short must not pass for a shorter blob.
+      await send(handle.read(range ?? { start: 0, end: size - 1 }, transfer.nextChunk), res)
+    } finally {
+      transfer.end()
+    }
   }
 }
 
-/** Sends the bytes of the range. File and memory are released when it settles, which is when the connection ends at the latest. */
-async function sendBytes(res: ServerResponse, handle: BlobHandle, range: ByteRange): Promise<void> {
+/** Sends several ranges. File and memory are released when it settles, which is when the connection ends at the latest. */
+async function sendRanges({ res }: Context, handle: BlobHandle, body: ByteRanges): Promise<void> {
+  res.statusCode = 206
+  res.setHeader('Content-Type', body.contentType)
+  res.setHeader('Content-Length', body.length)
+  if (handle.bytes) {
+    res.end(body.of(handle.bytes))
+    return
+  }
   const transfer = transfers.begin()
   try {
-    await pipeline(handle.read(range, transfer.nextChunk), bodyTo(res))
+    for (const range of body.ranges) {
+      if (isGone(res)) throw clientHasGone()
+      await send(handle.read(range, transfer.nextChunk, true), res, body.head(range))
+    }
+    res.end(body.tail)
   } finally {
     transfer.end()
+    await handle.close()
   }
 }
 
-/** Writes the body, and gives back the chunks that the system has taken. */
-function bodyTo(res: ServerResponse): Writable {
-  const body = new Writable({
-    objectMode: true,
-    highWaterMark: 1,
-    write(chunk: Buffer, _, done) {
+/**
+ * Writes the chunks one by one, and gives back those that the system has taken. Cuts the connection if one does not
+ * come. Settles when the source is closed and the response has ended, or has taken the part that begins with `head`.
+ * `pipeline` would need a stream around the response, and a fifth more processor time for a blob of 200 KiB.
+ */
+function send(source: Readable, res: ServerResponse, head?: string): Promise<void> {
+  const isPart = head !== undefined
+  let before = head
+  return new Promise((resolve, reject) => {
+    source.on('data', (chunk: Buffer) => {
+      source.pause()
       // Node.js would keep the chunk for a response that is never sent, and never report it.
       if (isGone(res)) {
         giveBack(chunk)
-        done(clientHasGone())
+        source.destroy(clientHasGone())
         return
       }
+      if (before) res.write(before)
+      before = undefined
       res.write(chunk, error => {
         giveBack(chunk)
-        done(error)
+        if (error) source.destroy(error)
+        else source.resume()
       })
-    },
-    final: done => void res.end(done),
-    destroy(error, done) {
-      if (error) res.destroy()
-      done(error)
-    },
+    })
+    if (!isPart) source.once('end', () => res.end())
+    // Its error is known when it is closed.
+    source.once('error', () => {})
+    source.once('close', settle)
+    res.once('finish', settle)
+    // The write under way may never be told of it.
+    res.once('close', leave)
+
+    function leave(): void {
+      if (!res.writableFinished) source.destroy(clientHasGone())
+      settle()
+    }
+
+    function settle(): void {
+      if (!source.closed) return
+      if (source.errored || !source.readableEnded) {
+        res.destroy()
+        reject(source.errored ?? clientHasGone())
+      } else if (isPart || res.writableFinished) resolve()
+      else if (res.closed) reject(clientHasGone())
+      else return
+      res.off('finish', settle)
+      res.off('close', leave)
+    }
   })
-  // The write under way may never be told of it.
-  res.once('close', () => {
-    if (!res.writableFinished) body.destroy(clientHasGone())
-  })
-  return body
 }
 
 /** Bytes under a digest can be kept by any cache for good. */

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type Koa from 'koa'
 import type { Deadlines } from './connection.ts'
 import { type ConnectionLimits, Connections, type ReportRefused } from './connections.ts'
+import { framingFault } from './framing.ts'
 
 /** How long a connection may be idle between two requests, in milliseconds. */
 const KEEP_ALIVE_TIMEOUT_MS = 60_000
@@ -34,12 +35,17 @@ export function createHttpServer(
   { limits = NO_LIMITS, onRefused = () => {}, tickMs = TICK_MS }: ServerOptions = {},
 ): Server {
   const answer = app.callback()
+  /** Requests with an expectation other than `100-continue` (RFC 9110, 10.1.1). */
+  const unmet = new WeakSet<IncomingMessage>()
   const handle = (req: IncomingMessage, res: ServerResponse) => {
-    const refuse = (message: string) => connections.of(req.socket)?.refuse(400, message)
-    if (hosts(req) > 1) refuse('the request has several Host headers')
-    else if (!isTarget(req.url ?? '')) refuse('the target of the request is not a URL')
+    const fault = framingFault(req)
+    if (fault !== undefined) refuse(req, fault)
+    else if (!isTarget(req.url ?? '')) refuse(req, 'the target of the request is not a URL')
+    else if (unmet.has(req)) refuse(req, 'the only expectation that is met is 100-continue', 417)
     else answer(req, res)
   }
+  const refuse = (req: IncomingMessage, message: string, status = 400) =>
+    connections.of(req.socket)?.refuse(status, message)
   const connections = new Connections(limits, DEADLINES, handle, onRefused)
   const take = (req: IncomingMessage, res: ServerResponse) => connections.of(req.socket)?.take(req, res)
   const server = createServer(
@@ -59,6 +65,11 @@ export function createHttpServer(
   server.on('close', () => clearInterval(ticking))
   // The handler says when the body may come, once it knows that it wants it, see bodyOf.
   server.on('checkContinue', take)
+  // Node.js would answer by itself, before the framing was checked, and go on with the bytes after it.
+  server.on('checkExpectation', (req, res) => {
+    unmet.add(req)
+    take(req, res)
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const connection = connections.of(socket as Socket)
     const status = STATUS_OF[error.code ?? ''] ?? 400
@@ -69,16 +80,6 @@ export function createHttpServer(
 }
 
 const STATUS_OF: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
-
-/** RFC 9112, 3.2: several must be refused; Node would take the first. */
-function hosts({ rawHeaders }: IncomingMessage): number {
-  let count = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] as string
-    if (name.length === 4 && name.toLowerCase() === 'host') count++
-  }
-  return count
-}
 
 /** RFC 9112, 3.2: a path, the whole URL (which proxies send), or `*`. What is none, Koa fails on. */
 function isTarget(url: string): boolean {

@@ -10,5 +10,5 @@ export function warnOfAge(ctx: Context, { reason, age }: Stale): void {
 /** distribution-spec, Warnings: a text for the user in the only form that clients show. */
 export function warn(ctx: Context, text: string): void {
   const quoted = text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
-  ctx.set('Warning', `299 - "${quoted}"`)
+  ctx.append('Warning', `299 - "${quoted}"`)
 }

@@ -1,6 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
 import type { Descriptor } from '../oci/manifest.ts'
-import type { ManifestMediaType } from '../oci/media-types.ts'
 import type { PluginDescriptor } from '../plugin/descriptor.ts'
 import type { BinaryFacts } from '../plugin/facts.ts'
 import type { Table } from './contract.ts'
@@ -31,7 +30,7 @@ export const LINKS = table<[repository: string, digest: string], LinkRow>('link'
 export const HOLDERS = table<[digest: string, repository: string], true>('holder')
 
 export interface ManifestRow {
-  readonly mediaType: ManifestMediaType
+  readonly mediaType: string
   /** In bytes. */
   readonly size: number
   /** Nanoseconds since 1970, in digits. */

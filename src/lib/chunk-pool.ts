@@ -59,5 +59,6 @@ export function giveBack({ buffer }: Uint8Array): void {
 }
 
 function classOf(bytes: number): SizeClass {
-  return CLASSES.find(({ size }) => bytes <= size) ?? (CLASSES.at(-1) as SizeClass)
+  for (const one of CLASSES) if (bytes <= one.size) return one
+  return CLASSES[CLASSES.length - 1] as SizeClass
 }

@@ -4,10 +4,12 @@ export function errno(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-/** The words of strerror(3): LevelDB reports errors of the system by them alone. */
+/** The words of strerror(3): LevelDB reports errors of the system by them alone. Node.js names a code when a thread fails to start. */
 const WORDS: readonly (readonly [words: RegExp, code: string])[] = [
   [/no space left on device/i, 'ENOSPC'],
   [/disk quota exceeded/i, 'EDQUOT'],
+  [/^worker initialization failure: EMFILE$/i, 'EMFILE'],
+  [/^worker initialization failure: ENFILE$/i, 'ENFILE'],
   [/too many open files in system/i, 'ENFILE'],
   [/too many open files/i, 'EMFILE'],
   [/read-only file system/i, 'EROFS'],

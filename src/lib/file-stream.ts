@@ -10,10 +10,12 @@ interface FileStreamOptions {
   readonly arrived?: (position: number) => Promise<number>
   /** Called before each read with the bytes that are left: how many of them the next chunk may have. */
   readonly chunkSize?: ((left: number) => number) | undefined
+  /** The caller closes the file, after the stream has closed. */
+  readonly keepOpen?: boolean | undefined
 }
 
 /**
- * The bytes [start, end) of a file. The handle is closed at the end or when the stream is destroyed.
+ * The bytes [start, end) of a file. The handle is closed at the end or when the stream is destroyed, unless it is to be kept open.
  * A file that ends before `end` is an error, never a short answer.
  * `inspect` sees each chunk before it goes out, and ends the stream where it rejects. For a file that grows, `arrived`
  * waits for the byte at a position, and answers up to where there are bytes.
@@ -22,7 +24,7 @@ export function fileStream(
   open: () => Promise<ReadableFile>,
   start: number,
   end: number,
-  { inspect, arrived, chunkSize = () => CHUNK }: FileStreamOptions = {},
+  { inspect, arrived, chunkSize = () => CHUNK, keepOpen }: FileStreamOptions = {},
 ): Readable {
   let file: ReadableFile | undefined
   let position = start
@@ -53,7 +55,7 @@ export function fileStream(
       // Nobody will read it. Memory that is left to the garbage collector stays in use for long.
       if (this.readableLength > 0 && pushed) giveBack(pushed)
       // close() waits for a read that is under way.
-      if (file) file.close().then(() => done(error), done)
+      if (file && !keepOpen) file.close().then(() => done(error), done)
       else done(error)
     },
   })

@@ -1,5 +1,6 @@
+import { parseLenientManifest } from './lenient-manifest.ts'
 import { type Manifest, parseManifest, parseObject } from './manifest.ts'
-import { STORED_LIMITS } from './manifest-limits.ts'
+import { MANIFEST_LIMITS } from './manifest-limits.ts'
 import type { JsonLimits } from './strict-json.ts'
 
 /** Parses documents of strangers without holding up other requests. */
@@ -9,6 +10,8 @@ export interface Documents {
    * Throws `MANIFEST_INVALID`, `MANIFEST_TOO_LARGE`; `TOOMANYREQUESTS` if too many are waiting.
    */
   manifest(bytes: Uint8Array, contentType: string | undefined, group: string): Promise<Manifest>
+  /** Reads what an upstream serves as a manifest, see `parseLenientManifest`. Throws as `manifest` does. */
+  received(bytes: Uint8Array, contentType: string | undefined, group: string): Promise<Manifest>
   /**
    * Reads a manifest that is stored already, without limits. It comes before those of clients and is never refused for
    * lack of room, because it may be waited for while a lock is held. Throws `MANIFEST_INVALID`.
@@ -21,6 +24,7 @@ export interface Documents {
 /** Parses in the calling thread, for commands, which serve nobody meanwhile. */
 export const DOCUMENTS_HERE: Documents = {
   manifest: async (bytes, contentType) => parseManifest(bytes, contentType),
-  stored: async (bytes, mediaType) => parseManifest(bytes, mediaType, STORED_LIMITS),
+  received: async (bytes, contentType) => parseLenientManifest(bytes, contentType, MANIFEST_LIMITS),
+  stored: async (bytes, mediaType) => parseLenientManifest(bytes, mediaType),
   object: async (bytes, limits) => parseObject(bytes, limits),
 }

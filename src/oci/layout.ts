@@ -3,7 +3,7 @@ import { algorithmOf, type Digest, hexOf, isDigest } from './digest.ts'
 import { RegistryError } from './errors.ts'
 import { type Descriptor, parseManifest, parseObject } from './manifest.ts'
 import { STORED_LIMITS } from './manifest-limits.ts'
-import { isManifestMediaType, type ManifestMediaType, OCI_INDEX } from './media-types.ts'
+import { isManifestMediaType, OCI_INDEX } from './media-types.ts'
 import { isTag, parseRepository, type Repository, type Tag } from './name.ts'
 
 /*
@@ -37,7 +37,7 @@ const SCOPE = 'io.memflow.registry.repositories'
 /** A manifest in a layout, once for each of its tags. */
 export interface LayoutEntry {
   readonly digest: Digest
-  readonly mediaType: ManifestMediaType
+  readonly mediaType: string
   /** In bytes. */
   readonly size: number
   /** Undefined where another tool wrote the layout. */
@@ -130,8 +130,10 @@ function descriptorOf(entry: LayoutEntry, alone: boolean): Descriptor {
 
 /** Undefined where the descriptor is no manifest's, which is no error (image-layout.md#indexjson-file). */
 function entryOf({ mediaType, digest, size, annotations = {} }: Descriptor): LayoutEntry | undefined {
-  if (!isManifestMediaType(mediaType) || !isDigest(digest)) return undefined
   const { [NAME]: name, [REPOSITORY]: repository, [PUSHED]: pushed, [MIRROR]: mirror } = annotations
+  // A manifest of an upstream may be of any type.
+  const isManifest = isManifestMediaType(mediaType) || repository !== undefined
+  if (!isManifest || !isDigest(digest)) return undefined
   // What stands before the colon is a repository, or whatever another tool puts there.
   const tag = name?.slice(name.lastIndexOf(':') + 1) ?? ''
   return {

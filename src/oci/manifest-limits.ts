@@ -5,7 +5,7 @@ import { ANY_COUNT, MANIFEST_JSON } from './strict-json.ts'
 /** What a manifest may hold beside its bytes. Every descriptor costs rows and reads, every annotation memory. */
 export interface ManifestLimits {
   readonly json: JsonLimits
-  /** Entries of `layers` or `manifests`. */
+  /** Entries of `layers`, `manifests` or `blobs`, which artifact manifests of ORAS have. */
   readonly descriptors: number
   /** Of one object. */
   readonly annotations: number
@@ -37,7 +37,7 @@ export const STORED_LIMITS: ManifestLimits = {
 
 /** Throws `MANIFEST_TOO_LARGE` with the limit and what was found. The document need not fit the schema yet. */
 export function checkManifestLimits(document: Record<string, unknown>, limits: ManifestLimits): void {
-  const lists = ['layers', 'manifests'].map(name => [name, listIn(document, name)] as const)
+  const lists = ['layers', 'manifests', 'blobs'].map(name => [name, listIn(document, name)] as const)
   for (const [name, list] of lists) check(`entries in ${name}`, list.length, limits.descriptors)
   const described = [document, document.config, document.subject, ...lists.flatMap(([, list]) => list)]
   let all = 0

@@ -1,12 +1,14 @@
-import { Ajv, type ValidateFunction } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { isDigest } from './digest.ts'
 import { RegistryError } from './errors.ts'
 import { checkManifestLimits, MANIFEST_LIMITS } from './manifest-limits.ts'
-import { IMAGE_SCHEMA, INDEX_SCHEMA } from './manifest-schema.ts'
+import { EXPECTED, IMAGE_SCHEMA, INDEX_SCHEMA } from './manifest-schema.ts'
 import {
+  bareType,
   isManifestMediaType,
   MANIFEST_KINDS,
   type ManifestMediaType,
+  manifestKind,
   OCI_INDEX,
   OCI_MANIFEST,
 } from './media-types.ts'
@@ -24,13 +26,17 @@ export interface Descriptor {
   readonly platform?: Platform
 }
 
+/** Of a descriptor of an upstream that has no size, or none that is a number. */
+export const UNKNOWN_SIZE = -1
+
 export interface Platform {
   readonly architecture: string
   readonly os: string
 }
 
 interface Common {
-  readonly mediaType: ManifestMediaType
+  /** One that PUT /manifests/ takes, or what an upstream serves it as. */
+  readonly mediaType: string
   readonly artifactType?: string
   readonly subject?: Descriptor
   readonly annotations?: Readonly<Record<string, string>>
@@ -38,7 +44,8 @@ interface Common {
 
 export interface ImageManifest extends Common {
   readonly kind: 'image'
-  readonly config: Descriptor
+  /** Undefined only if an upstream serves an image without one. */
+  readonly config: Descriptor | undefined
   readonly layers: readonly Descriptor[]
 }
 
@@ -54,7 +61,7 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 // Compiled with the first manifest. The schemas are ours and not checked: this would compile the one of schemas as well.
 const CHECKED = { meta: false, validateSchema: false }
-const ajv = new Ajv({ ...CHECKED, strict: true, strictTypes: false, strictRequired: false })
+const ajv = new Ajv({ ...CHECKED, verbose: true, strict: true, strictTypes: false, strictRequired: false })
   .addSchema(IMAGE_SCHEMA, 'image')
   .addSchema(INDEX_SCHEMA, 'index')
 
@@ -75,10 +82,7 @@ export function parseManifest(
   const validate = ajv.getSchema(kind) as ValidateFunction
   if (!validate(document)) {
     const fault = validate.errors?.[0]
-    throw invalid(`manifest${fault?.instancePath ?? ''} ${fault?.message ?? 'does not fit the schema'}`, {
-      path: fault?.instancePath,
-      rule: fault?.schemaPath,
-    })
+    throw invalid(messageOf(fault), { path: fault?.instancePath, rule: fault?.schemaPath })
   }
   const manifest = { ...document, mediaType, kind } as unknown as Manifest
   for (const descriptor of descriptorsOf(manifest)) checkDescriptor(descriptor)
@@ -87,8 +91,26 @@ export function parseManifest(
 
 /** Every descriptor in the manifest, its subject among them. */
 export function descriptorsOf(manifest: Manifest): Descriptor[] {
-  const own = manifest.kind === 'image' ? [manifest.config, ...manifest.layers] : [...manifest.manifests]
+  const own = manifest.kind === 'image' ? blobsOf(manifest) : [...manifest.manifests]
   return manifest.subject ? [...own, manifest.subject] : own
+}
+
+/** The manifests that an index names. */
+export function childrenOf(manifest: Manifest): Descriptor[] {
+  return manifest.kind === 'index' ? manifest.manifests.filter(entry => !isBlob(entry)) : []
+}
+
+/**
+ * The blobs that the manifest names: config and layers. An index may name blobs as well, as BuildKit's cache does
+ * (image-spec image-index.md: entries may have any media type).
+ */
+export function blobsOf(manifest: Manifest): Descriptor[] {
+  if (manifest.kind === 'index') return manifest.manifests.filter(isBlob)
+  return manifest.config ? [manifest.config, ...manifest.layers] : [...manifest.layers]
+}
+
+function isBlob({ mediaType }: Descriptor): boolean {
+  return manifestKind(bareType(mediaType)) === undefined
 }
 
 /** One descriptor of each digest: a manifest may name the same content any number of times. */
@@ -98,7 +120,7 @@ export function distinct(descriptors: readonly Descriptor[]): Descriptor[] {
 
 /** distribution-spec, Listing referrers: the artifactType, else for an image the config's media type. */
 export function artifactTypeOf(manifest: Manifest): string | undefined {
-  return manifest.artifactType || (manifest.kind === 'image' ? manifest.config.mediaType : undefined)
+  return manifest.artifactType || (manifest.kind === 'image' ? manifest.config?.mediaType : undefined)
 }
 
 /** Throws `MANIFEST_INVALID` if it is no JSON object that means the same to every reader, `MANIFEST_TOO_LARGE`. */
@@ -121,9 +143,16 @@ export function parseObject(bytes: Uint8Array, limits: JsonLimits = MANIFEST_JSO
   throw invalid('the manifest is not a JSON object')
 }
 
+/** Where the manifest breaks a rule of the schema, and what is expected there. */
+function messageOf({ instancePath = '', keyword, message, parentSchema }: Partial<ErrorObject> = {}): string {
+  const expected: string | undefined = parentSchema?.[EXPECTED]
+  const isNamed = expected !== undefined && (keyword === 'pattern' || keyword === 'not')
+  return `manifest${instancePath} ${isNamed ? `must be ${expected}` : (message ?? 'does not fit the schema')}`
+}
+
 function mediaTypeOf(document: Record<string, unknown>, contentType: string | undefined): ManifestMediaType {
   const claimed = document.mediaType
-  const header = contentType?.split(';', 1)[0]?.trim().toLowerCase() || undefined
+  const header = bareType(contentType ?? '') || undefined
   if (header !== undefined && claimed !== undefined && claimed !== header) {
     throw invalid('the Content-Type is not the mediaType of the manifest', {
       contentType: header,

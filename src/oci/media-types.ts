@@ -21,6 +21,21 @@ export function isManifestMediaType(text: string): text is ManifestMediaType {
   return Object.hasOwn(MANIFEST_KINDS, text)
 }
 
+/** The kind of document that a media type promises; undefined for one that PUT /manifests/ does not take. */
+export function manifestKind(text: string): 'image' | 'index' | undefined {
+  return isManifestMediaType(text) ? MANIFEST_KINDS[text] : undefined
+}
+
+/** Whether the value can be taken as a media type that is not looked into: it is a part of keys and of headers. */
+export function isMediaType(value: unknown): value is string {
+  return typeof value === 'string' && /^[ -~]{1,255}$/.test(value)
+}
+
+/** A media type without its parameters, in lower case (RFC 9110, 8.3.1). */
+export function bareType(text: string): string {
+  return text.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}
+
 /** image-spec layer.md#non-distributable-layers: such layers need not be in the registry. */
 export function isNonDistributable(mediaType: string): boolean {
   return (

@@ -4,6 +4,8 @@ export interface JsonLimits {
   readonly depth: number
   /** Members of objects and elements of arrays, in all. */
   readonly values: number
+  /** Of several members of one name the last one counts, as for most readers; absent: they are refused. */
+  readonly repeatedNames?: 'last'
 }
 
 export const MANIFEST_JSON: JsonLimits = { depth: 100, values: 100_000 }
@@ -42,7 +44,7 @@ export function parseStrictJson(bytes: Uint8Array, limits: JsonLimits = MANIFEST
   const text = UTF8.decode(bytes)
   const value: unknown = JSON.parse(text)
   // JSON.parse keeps one member of each name, so a document that had more members has a name twice.
-  if (countNames(value) !== names)
+  if (limits.repeatedNames === undefined && countNames(value) !== names)
     throw new SyntaxError(`the name "${repeatedName(text)}" stands twice in one object`)
   return value
 }

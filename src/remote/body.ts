@@ -2,7 +2,7 @@ import { formatSize } from '../lib/format-size.ts'
 import { limited } from '../lib/limited.ts'
 import type { Documents } from '../oci/documents.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { MANIFEST_JSON } from '../oci/strict-json.ts'
+import { type JsonLimits, MANIFEST_JSON } from '../oci/strict-json.ts'
 import { connectionError } from './connection-error.ts'
 import { within } from './deadline.ts'
 import type { Reply } from './http.ts'
@@ -91,16 +91,20 @@ export async function readBody(
 }
 
 /** Lists of upstreams may have more values than a manifest, because they are not stored as one document. */
-const LIST_JSON = { ...MANIFEST_JSON, values: 200_000 }
+const LIST_JSON: JsonLimits = { ...MANIFEST_JSON, values: 200_000 }
+
+/** A list whose entries are handed on as they are. */
+export const HANDED_ON_JSON: JsonLimits = { ...LIST_JSON, repeatedNames: 'last' }
 
 /** The object that the bytes are the JSON of. A large one is parsed without holding up other requests. */
 export async function parseObject(
   request: RemoteRequest,
   bytes: Uint8Array,
   documents: Documents,
+  limits: JsonLimits = LIST_JSON,
 ): Promise<Record<string, unknown>> {
   try {
-    return await documents.object(bytes, LIST_JSON, request.upstream)
+    return await documents.object(bytes, limits, request.upstream)
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error
     if (error.error === 'TOOMANYREQUESTS') throw request.error('busy', error.message, { retryAfter: 1 })

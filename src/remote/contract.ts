@@ -1,13 +1,22 @@
 import type { Digest } from '../oci/digest.ts'
-import type { Descriptor } from '../oci/manifest.ts'
+import type { Descriptor, Manifest } from '../oci/manifest.ts'
 import type { Repository, Tag } from '../oci/name.ts'
 import type { PluginDescriptor } from '../plugin/descriptor.ts'
 
 /** A manifest as the upstream sent it; its bytes hash to the digest. */
 export interface RemoteManifest {
   readonly digest: Digest
-  readonly mediaType: string
   readonly bytes: Uint8Array
+  /** What is understood of it. */
+  readonly manifest: Manifest
+}
+
+/** The referrers of a manifest as the upstream lists them. */
+export interface RemoteReferrers {
+  /** Those that have a media type, a digest and a size. */
+  readonly entries: readonly Descriptor[]
+  /** What is wrong with the list, for people; undefined if all of it is in `entries`. */
+  readonly fault: string | undefined
 }
 
 /**
@@ -38,8 +47,8 @@ export interface OciUpstream {
     limit: number,
     after?: string,
   ): Promise<{ tags: string[]; next: string | undefined }>
-  /** All referrers, by the referrers API, else by the tag schema. */
-  referrers(repository: Repository, subject: Digest): Promise<Descriptor[]>
+  /** By the referrers API, else by the tag schema. */
+  referrers(repository: Repository, subject: Digest): Promise<RemoteReferrers>
   /** A page of repositories, for `mirror sync`. */
   repositories(limit: number, after?: string): Promise<{ repositories: string[]; next: string | undefined }>
   close(): Promise<void>

@@ -1,10 +1,11 @@
 import { algorithmOf, type Digest, digestOf, hexOf, isDigest } from '../oci/digest.ts'
 import { RegistryError } from '../oci/errors.ts'
-import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest } from '../oci/manifest.ts'
+import { descriptorIn } from '../oci/lenient-descriptor.ts'
+import { type Descriptor, MAX_MANIFEST_BYTES, type Manifest, UNKNOWN_SIZE } from '../oci/manifest.ts'
 import { MANIFEST_KINDS, OCI_INDEX } from '../oci/media-types.ts'
 import { isTag, type Repository, type Tag } from '../oci/name.ts'
-import { parseObject } from './body.ts'
-import type { OciUpstream, RemoteBlob, RemoteManifest } from './contract.ts'
+import { HANDED_ON_JSON, parseObject } from './body.ts'
+import type { OciUpstream, RemoteBlob, RemoteManifest, RemoteReferrers } from './contract.ts'
 import { RemoteError } from './error.ts'
 import type { Reply } from './http.ts'
 import { nextPage } from './link.ts'
@@ -24,6 +25,14 @@ const MOST_REFERRERS = 10_000
 
 /** Of all pages of referrers together. */
 const MOST_REFERRERS_BYTES = 16 * 1024 * 1024
+
+/** A page of referrers. */
+interface Listed {
+  readonly entries: readonly Descriptor[]
+  /** How many entries cannot be handed on. */
+  readonly lost: number
+  readonly warning: string | undefined
+}
 
 /** An OCI registry (distribution-spec), also one that wants Docker's tokens. */
 export class HttpOciUpstream implements OciUpstream {
@@ -48,8 +57,8 @@ export class HttpOciUpstream implements OciUpstream {
         throw request.refusal(`the manifest is not the one of ${digest}`)
       }
     }
-    const { mediaType } = await this.#parse({ request, reply, bytes })
-    return { digest: isDigest(reference) ? reference : (stated ?? digestOf(bytes)), mediaType, bytes }
+    const manifest = await this.#parse({ request, reply, bytes })
+    return { digest: isDigest(reference) ? reference : (stated ?? digestOf(bytes)), bytes, manifest }
   }
 
   async resolve(repository: Repository, tag: Tag): Promise<Digest | undefined> {
@@ -70,7 +79,7 @@ export class HttpOciUpstream implements OciUpstream {
     return { tags: entries, next }
   }
 
-  async referrers(repository: Repository, subject: Digest): Promise<Descriptor[]> {
+  async referrers(repository: Repository, subject: Digest): Promise<RemoteReferrers> {
     try {
       return await this.#listedReferrers(repository, subject)
     } catch (error) {
@@ -120,19 +129,25 @@ export class HttpOciUpstream implements OciUpstream {
   }
 
   /** distribution-spec, Listing referrers. */
-  async #listedReferrers(repository: Repository, subject: Digest): Promise<Descriptor[]> {
-    const found: Descriptor[] = []
+  async #listedReferrers(repository: Repository, subject: Digest): Promise<RemoteReferrers> {
+    const entries: Descriptor[] = []
+    let lost = 0
+    let warning: string | undefined
     let query = ''
     let left = MOST_REFERRERS_BYTES
     const checkTime = this.#upstream.walk()
     for (let page = 1; ; page++) {
       const question = pull('list', repository, `referrers/${subject}${query}`, { accept: OCI_INDEX })
       const document = await this.#upstream.document(question, Math.min(left, MAX_MANIFEST_BYTES))
-      for (const entry of await this.#entriesOf(document)) found.push(entry)
-      if (found.length > MOST_REFERRERS)
+      const listed = await this.#entriesOf(document)
+      if (!listed) throw document.request.error('wrong', 'the list of referrers is no index')
+      for (const entry of listed.entries) entries.push(entry)
+      lost += listed.lost
+      warning ??= listed.warning
+      if (entries.length + lost > MOST_REFERRERS)
         throw document.request.error('wrong', `it has more than ${MOST_REFERRERS} referrers`)
       const next = nextPage(document.request, document.reply.headers.link)
-      if (!next) return found
+      if (!next) return { entries, fault: this.#faultOf(lost, warning) }
       if (page === MOST_PAGES) throw document.request.refusal(`it has more than ${page} pages`)
       checkTime(document.request)
       query = `?${next}`
@@ -141,36 +156,57 @@ export class HttpOciUpstream implements OciUpstream {
   }
 
   /** distribution-spec, Referrers tag schema: what is no index there means that there are none. */
-  async #taggedReferrers(repository: Repository, subject: Digest): Promise<Descriptor[]> {
+  async #taggedReferrers(repository: Repository, subject: Digest): Promise<RemoteReferrers> {
     const tag = `${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`
     try {
       const document = await this.#upstream.document(
         pull('list', repository, `manifests/${tag}`, MANIFESTS),
         MAX_MANIFEST_BYTES,
       )
-      return [...(await this.#entriesOf(document))]
+      const listed = await this.#entriesOf(document)
+      if (listed) return { entries: listed.entries, fault: this.#faultOf(listed.lost, listed.warning) }
+      return { entries: [], fault: `${this.name}: its tag ${tag} is no index of referrers` }
     } catch (error) {
-      if (error instanceof RemoteError && (error.failure === 'unknown' || error.failure === 'wrong'))
-        return []
+      if (error instanceof RemoteError && error.failure === 'unknown')
+        return { entries: [], fault: undefined }
       throw error
     }
   }
 
-  async #entriesOf(document: Document): Promise<readonly Descriptor[]> {
-    const manifest = await this.#parse(document)
-    if (manifest.kind === 'index') return manifest.manifests
-    throw document.request.error('wrong', 'the list of referrers is no index')
+  /** The entries that can be handed on, and what is wrong with the others; undefined if the document is no index. */
+  async #entriesOf({ request, reply, bytes }: Document): Promise<Listed | undefined> {
+    const document = await parseObject(request, bytes, this.#upstream.documents, HANDED_ON_JSON)
+    // Go writes null for an empty list.
+    const { manifests = document.mediaType === OCI_INDEX ? [] : undefined } = document
+    const list = manifests ?? ('manifests' in document ? [] : undefined)
+    if (!Array.isArray(list)) return undefined
+    const entries = list.map(referrerIn).filter(entry => entry !== undefined)
+    // A mirror as upstream warns of what it could not have from its own.
+    const [, warning] = /^299 \S+ "((?:[^"\\]|\\.){1,300})/.exec(String(reply.headers.warning ?? '')) ?? []
+    return { entries, lost: list.length - entries.length, warning }
+  }
+
+  #faultOf(lost: number, warning: string | undefined): string | undefined {
+    if (lost > 0)
+      return `${this.name}: ${lost} of its referrers have no media type, digest or size, and are left out`
+    return warning && `${this.name}: ${warning.replace(/\\(.)/g, '$1')}`
   }
 
   async #parse({ request, reply, bytes }: Document): Promise<Manifest> {
     try {
-      return await this.#upstream.documents.manifest(bytes, reply.headers['content-type'], this.name)
+      return await this.#upstream.documents.received(bytes, reply.headers['content-type'], this.name)
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error
       if (error.error === 'TOOMANYREQUESTS') throw request.error('busy', error.message, { retryAfter: 1 })
       throw request.error('wrong', error.message, { cause: error })
     }
   }
+}
+
+/** An entry of a list of referrers, which clients need all three fields of; undefined without one of them. */
+function referrerIn(value: unknown): Descriptor | undefined {
+  const entry = descriptorIn(value, '')
+  return entry && entry.mediaType !== '' && entry.size !== UNKNOWN_SIZE ? entry : undefined
 }
 
 function pull(

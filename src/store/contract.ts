@@ -20,11 +20,14 @@ export interface BlobHandle {
   readonly size: number
   /** All of them, where they are in memory already. */
   readonly bytes?: Buffer
+  /** Only one range can be read, once, because the bytes come from elsewhere and are not kept. */
+  readonly isTransfer?: true
   /**
    * The bytes, or those of a range inside the blob. Reading to the end, or destroying the stream, closes the handle.
    * `chunkSize` is called before each read with the bytes that are left, and returns the most that the next chunk may have.
+   * With `keepOpen` the handle stays open, so that further ranges can be read after the stream has closed.
    */
-  read(range?: ByteRange, chunkSize?: (left: number) => number): Readable
+  read(range?: ByteRange, chunkSize?: (left: number) => number, keepOpen?: boolean): Readable
   close(): Promise<void>
 }
 

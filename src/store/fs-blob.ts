@@ -19,6 +19,8 @@ export class FsBlob implements BlobHandle {
   readonly #file: OpenFile
   readonly #stats: Stats
   readonly #inspector: Inspector
+  /** Found right by this handle: how long that is remembered elsewhere does not matter to it. */
+  #isSound = false
 
   private constructor(digest: Digest, file: OpenFile, stats: Stats, inspector: Inspector) {
     this.#digest = digest
@@ -44,13 +46,14 @@ export class FsBlob implements BlobHandle {
   read(
     { start, end }: ByteRange = { start: 0, end: this.size - 1 },
     chunkSize?: (left: number) => number,
+    keepOpen = false,
   ): Readable {
-    const known = this.#inspector.knows(this.#digest, this.#stats)
-    if (known) return fileStream(async () => this.#file, start, end + 1, { chunkSize })
-    if (start > 0 || end + 1 !== this.size)
-      return fileStream(() => this.#whole(), start, end + 1, { chunkSize })
+    const options = { chunkSize, keepOpen }
+    const known = this.#isSound || this.#inspector.knows(this.#digest, this.#stats)
+    if (known) return fileStream(async () => this.#file, start, end + 1, options)
+    if (start > 0 || end + 1 !== this.size) return fileStream(() => this.#whole(), start, end + 1, options)
     const inspect = this.#inspector.along(this.#digest, this.#stats)
-    return fileStream(async () => this.#file, start, end + 1, { inspect, chunkSize })
+    return fileStream(async () => this.#file, start, end + 1, { ...options, inspect })
   }
 
   async close(): Promise<void> {
@@ -64,7 +67,8 @@ export class FsBlob implements BlobHandle {
 
   async #whole(): Promise<OpenFile> {
     try {
-      if (await this.#verify()) return this.#file
+      this.#isSound = await this.#verify()
+      if (this.#isSound) return this.#file
     } catch (error) {
       await this.#file.close()
       throw error

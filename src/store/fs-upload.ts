@@ -127,10 +127,11 @@ export class FsUpload implements Upload {
     return (
       file && {
         size,
-        read: ({ start, end } = { start: 0, end: size - 1 }, chunkSize) =>
+        read: ({ start, end } = { start: 0, end: size - 1 }, chunkSize, keepOpen) =>
           fileStream(async () => file, start, end + 1, {
             arrived: position => arrived(position, end + 1),
             chunkSize,
+            keepOpen,
           }),
         close: () => file.close(),
       }

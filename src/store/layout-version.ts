@@ -6,8 +6,8 @@ import { type DurableDisk, FILE_MODE } from './durable.ts'
 /** How things lie in the storage folder, see Layout. Raised with every change that an older program would get wrong. */
 const VERSION = 1
 
-/** What an empty folder may have in it: ext4 puts this one into the root of each file system. */
-const EMPTY_FOLDER = new Set(['lost+found'])
+/** What a new storage may have in it: ext4's own folder, and a token that an operator has put there before the start. */
+const EMPTY_FOLDER = new Set(['lost+found', 'bearer-token'])
 
 /** A start that was cut off may leave only this. */
 const UNFINISHED = 'layout.new'

@@ -11,7 +11,7 @@ import { LINKS, MANIFEST_BYTES, REPOSITORIES } from '../../../src/index/tables.t
 import { type Digest, digestOf } from '../../../src/oci/digest.ts'
 import { DOCUMENTS_HERE } from '../../../src/oci/documents.ts'
 import { RegistryError } from '../../../src/oci/errors.ts'
-import { type Manifest, parseManifest } from '../../../src/oci/manifest.ts'
+import { blobsOf, parseManifest } from '../../../src/oci/manifest.ts'
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts'
 import { Verifier } from '../../../src/signature/verifier.ts'
 import type { Upload } from '../../../src/store/contract.ts'
@@ -296,12 +296,9 @@ async function clear(ground: Ground): Promise<void> {
 async function references({ parts }: Ground): Promise<[repository: string, digest: Digest][]> {
   const rows = await parts.index.page(MANIFEST_BYTES, [])
   return rows.flatMap(({ key: [repository], row }) =>
-    blobsOf(parseManifest(row, OCI_MANIFEST)).map((digest): [string, Digest] => [repository, digest]),
+    blobsOf(parseManifest(row, OCI_MANIFEST)).map(({ digest }): [string, Digest] => [
+      repository,
+      digest as Digest,
+    ]),
   )
-}
-
-function blobsOf(manifest: Manifest): Digest[] {
-  return manifest.kind === 'image'
-    ? [manifest.config, ...manifest.layers].map(({ digest }) => digest as Digest)
-    : []
 }

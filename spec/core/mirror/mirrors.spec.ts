@@ -12,6 +12,7 @@ describe('core/mirror/mirrors', () => {
         rules: {
           name: 'hub',
           namespace: undefined,
+          hosts: [],
           prefix: undefined,
           allow: ['**'],
           deny: [],
@@ -67,13 +68,21 @@ describe('core/mirror/mirrors', () => {
     expect(hub.prefixed(repo('hub/other'))).to.equal(true)
   })
 
-  it('a namespace -> the name here', async () => {
+  it('a namespace -> the name here; undefined if no mirror has it', () => {
     const both = mirrors({ namespace: 'docker.io', prefix: 'docker.io' }, { namespace: 'ghcr.io' })
     expect(both.localName('docker.io', 'library/alpine')).to.equal('docker.io/library/alpine')
     expect(both.localName('ghcr.io', 'app')).to.equal('app')
-    expect(await refusal(Promise.resolve().then(() => both.localName('quay.io', 'app')))).to.equal(
-      'NAME_UNKNOWN',
+    for (const unknown of ['quay.io', '', 'docker.io.example'])
+      expect(both.localName(unknown, 'app'), unknown).to.equal(undefined)
+  })
+
+  it('a host of the upstream is a namespace too, unless it is the namespace of another mirror', () => {
+    const both = mirrors(
+      { hosts: ['docker.io', 'registry-1.docker.io'], prefix: 'plain' },
+      { namespace: 'docker.io', prefix: 'named' },
     )
+    expect(both.localName('registry-1.docker.io', 'app')).to.equal('plain/app')
+    expect(both.localName('docker.io', 'app')).to.equal('named/app')
   })
 
   it('a tag -> holds for its time, for ever where it never changes', () => {

@@ -15,6 +15,7 @@ import type { RunningRegistry } from '../../support/server.ts'
 import { signer } from '../../support/signer.ts'
 import { tmpDir } from '../../support/tmp.ts'
 import { until } from '../../support/until.ts'
+import { json } from '../../support/upstream/answers.ts'
 import { hurry, relax } from '../../support/upstream/asking.ts'
 import {
   blackhole,
@@ -24,6 +25,7 @@ import {
   type Fault,
   hangUp,
   headers,
+  send,
   stalled,
   status,
   trickle,
@@ -95,6 +97,19 @@ describe('http/oci: a mirror', () => {
       expect(both.upstream.requests).to.have.length(2)
     })
 
+    it('an index of blobs -> the blobs when they are asked for', async () => {
+      const both = await mirroring()
+      const layer = both.upstream.content.blob('a layer of a build cache')
+      const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip'
+      const index = imageIndex([{ mediaType, digest: layer, size: 24 }]).toString()
+      const digest = both.upstream.content.manifest('app', index, 'cache')
+      expect((await manifest(both, 'cache')).headers).to.include({ 'docker-content-digest': digest })
+      expect((await blob(both, layer)).text).to.equal('a layer of a build cache')
+      await both.upstream.stop()
+      expect((await manifest(both, digest)).text).to.equal(index)
+      await until(async () => (await blob(both, layer)).status === 200)
+    })
+
     it('what the upstream does not have -> 404, and it is not asked again for a while', async () => {
       const both = await mirroring()
       putArtifact(both.upstream, 'app', 'v1', 'a layer')
@@ -125,11 +140,25 @@ describe('http/oci: a mirror', () => {
       const { manifest: digest } = putArtifact(both.upstream, 'app', 'v1', 'a layer')
       const answer = await both.mirror.ask('GET', '/v2/app/manifests/v1?ns=up.example')
       expect(answer.headers).to.include({ 'docker-content-digest': digest, 'oci-namespace': 'up.example' })
-      expect(await both.mirror.ask('GET', '/v2/app/manifests/v1?ns=other.example')).to.include({
-        status: 404,
-        code: 'NAME_UNKNOWN',
-      })
       expect(await both.mirror.ask('GET', '/v2/app/manifests/v1')).to.include({ status: 404 })
+    })
+
+    it('with a ?ns= that no mirror has -> the repository of that name, pushed or mirrored', async () => {
+      const both = await mirroring({ namespace: 'up.example' })
+      const { manifest: theirs } = putArtifact(both.upstream, 'app', 'v1', 'a layer')
+      const { digest: ours } = await pushArtifact(both.mirror, 'app', 'v1')
+      for (const ns of ['localhost:5001', 'kind-registry', '', '%00', '../x', 'x'.repeat(1000)]) {
+        for (const [name, digest] of [
+          ['app', ours],
+          ['up/app', theirs],
+        ]) {
+          const answer = await both.mirror.ask('GET', `/v2/${name}/manifests/v1?ns=${ns}`)
+          expect(answer.headers, ns).to.include({ 'docker-content-digest': digest })
+          expect(answer.headers, ns).not.to.have.property('oci-namespace')
+        }
+      }
+      const tags = await both.mirror.ask('GET', '/v2/app/tags/list?ns=localhost:5001')
+      expect(tags.json).to.deep.equal({ name: 'app', tags: ['v1'] })
     })
 
     it('a plugin -> listed where its signature verifies, else kept and not listed', async () => {
@@ -515,6 +544,36 @@ describe('http/oci: a mirror', () => {
         code: 'NAME_UNKNOWN',
       })
     })
+
+    for (const [way, list] of [
+      ['API', 'referrers'],
+      ['tag schema', 'manifest'],
+    ] as const) {
+      it(`referrers by the ${way} of which some are not as they should be -> the good ones, with a Warning`, async () => {
+        const both = await mirroring()
+        const good = {
+          mediaType: OCI_MANIFEST,
+          digest: digestOf('signature'),
+          size: 10,
+          artifactType: 'application/vnd.dev.sigstore.bundle+json;version=0.2',
+        }
+        if (way === 'tag schema') both.upstream.fail('referrers', status(404))
+        both.upstream.fail(list, exchange =>
+          send(exchange, json({ mediaType: OCI_INDEX, manifests: [good, { ...good, size: null }] })),
+        )
+        const path = `/v2/up/app/referrers/${digestOf('subject')}`
+        for (const query of ['', `?artifactType=${encodeURIComponent(good.artifactType)}`]) {
+          const answer = await both.mirror.ask('GET', path + query)
+          expect(answer.json).to.have.deep.property('manifests', [good])
+          expect(answer.headers.warning).to.match(
+            /^299 - "the list is not whole: up: 1 of its referrers .*"$/,
+          )
+        }
+        both.upstream.fail(list, status(500))
+        const { headers } = await both.mirror.ask('GET', path)
+        expect(headers.warning).to.match(/this is what was kept: .*the list is not whole: /)
+      })
+    }
 
     it('referrers -> the upstream’s, by type and in pages; those that it listed last if it fails', async () => {
       const both = await mirroring()

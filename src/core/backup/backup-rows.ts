@@ -12,15 +12,14 @@ import {
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts'
 import type { Documents } from '../../oci/documents.ts'
 import { RegistryError } from '../../oci/errors.ts'
-import { distinct } from '../../oci/manifest.ts'
-import type { ManifestMediaType } from '../../oci/media-types.ts'
+import { blobsOf, distinct } from '../../oci/manifest.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 
 /** All that a backup has of a manifest, as JSON between the process that has the index and the one that writes it. */
 export interface BackupRow {
   readonly repository: Repository
   readonly digest: Digest
-  readonly mediaType: ManifestMediaType
+  readonly mediaType: string
   /** Nanoseconds since 1970, in digits. */
   readonly pushed: string
   /** The registry made it. */
@@ -85,14 +84,13 @@ async function contentOf(
   documents: Documents,
   repository: Repository,
   digest: Digest,
-  mediaType: ManifestMediaType,
+  mediaType: string,
 ): Promise<Pick<BackupRow, 'text' | 'blobs'>> {
   const bytes = await reader.get(MANIFEST_BYTES, repository, digest)
   if (!bytes || digestOf(bytes, algorithmOf(digest)) !== digest) return { blobs: [] }
   const manifest = await documents.stored(bytes, mediaType)
-  const named = manifest.kind === 'image' ? distinct([manifest.config, ...manifest.layers]) : []
   const blobs: { digest: Digest; size: number }[] = []
-  for (const blob of named) {
+  for (const blob of distinct(blobsOf(manifest))) {
     const link = isDigest(blob.digest) && (await reader.get(LINKS, repository, blob.digest))
     if (link) blobs.push({ digest: blob.digest as Digest, size: link.size })
   }

@@ -4,9 +4,10 @@ import { errno } from '../../lib/errno.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { LayoutIndex } from '../../oci/layout.ts'
-import { MAX_MANIFEST_BYTES, parseManifest } from '../../oci/manifest.ts'
+import { parseLenientManifest } from '../../oci/lenient-manifest.ts'
+import { childrenOf, MAX_MANIFEST_BYTES, parseManifest } from '../../oci/manifest.ts'
 import { STORED_LIMITS } from '../../oci/manifest-limits.ts'
-import { isManifestMediaType, MANIFEST_KINDS, type ManifestMediaType } from '../../oci/media-types.ts'
+import { bareType, manifestKind } from '../../oci/media-types.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 import type { Pushed } from '../manifest-rows.ts'
 import { UNREADABLE } from '../scrub.ts'
@@ -15,7 +16,7 @@ import { UNREADABLE } from '../scrub.ts'
 export interface LayoutManifest {
   readonly repository: Repository
   readonly digest: Digest
-  readonly mediaType: ManifestMediaType
+  readonly mediaType: string
   /** Those that users have pushed. */
   readonly tags: Tag[]
   /** Nanoseconds since 1970. */
@@ -23,6 +24,8 @@ export interface LayoutManifest {
   /** By the registry, and nobody has pushed it. */
   composed: boolean
   readonly mirror: string | undefined
+  /** Another tool has written the layout: then the manifest has to be one that may be pushed. */
+  readonly foreign: boolean
 }
 
 /**
@@ -43,7 +46,11 @@ export async function layoutManifests(
     if (!home)
       throw new LayoutError('it does not say which repository its manifests are of; use --repository NAME')
     const key = keyOf(home, digest)
-    const one = listed.get(key) ?? { ...manifest(home, digest, mediaType), composed: true, mirror }
+    const one = listed.get(key) ?? {
+      ...manifest(home, digest, mediaType, entry.repository === undefined),
+      composed: true,
+      mirror,
+    }
     listed.set(key, one)
     if (composed) continue
     one.composed = false
@@ -59,7 +66,7 @@ export async function layoutManifests(
 /** The manifest, checked; or why it could not be had. */
 export async function readManifest(
   layout: LayoutReader,
-  { digest, mediaType }: Pick<LayoutManifest, 'digest' | 'mediaType'>,
+  { digest, mediaType, foreign }: LayoutManifest,
 ): Promise<Pushed | { readonly why: string }> {
   const found = await layout.open(digest)
   if (!found) return { why: 'missing' }
@@ -70,7 +77,10 @@ export async function readManifest(
   try {
     const bytes = await buffer(found.bytes)
     if (digestOf(bytes, algorithmOf(digest)) !== digest) return { why: 'damaged' }
-    return { digest, bytes, manifest: parseManifest(bytes, mediaType, STORED_LIMITS) }
+    const manifest = foreign
+      ? parseManifest(bytes, mediaType, STORED_LIMITS)
+      : parseLenientManifest(bytes, mediaType)
+    return { digest, bytes, manifest }
   } catch (error) {
     if (error instanceof RegistryError) return { why: error.message }
     if (UNREADABLE.has(errno(error))) return { why: 'unreadable' }
@@ -88,13 +98,14 @@ async function innermostFirst(
     const key = keyOf(one.repository, one.digest)
     if (seen.has(key)) return
     seen.add(key)
-    const read = MANIFEST_KINDS[one.mediaType] === 'index' ? await readManifest(layout, one) : undefined
-    const named = read && 'manifest' in read && read.manifest.kind === 'index' ? read.manifest.manifests : []
+    const read = manifestKind(one.mediaType) !== 'image' ? await readManifest(layout, one) : undefined
+    const named = read && 'manifest' in read ? childrenOf(read.manifest) : []
     for (const { digest, mediaType } of named) {
-      if (!isDigest(digest) || !isManifestMediaType(mediaType)) continue
+      if (!isDigest(digest)) continue
       const child = listed.get(keyOf(one.repository, digest))
       if (child) await visit(child)
-      else if (await layout.has(digest)) await visit(manifest(one.repository, digest, mediaType))
+      else if (await layout.has(digest))
+        await visit(manifest(one.repository, digest, bareType(mediaType), one.foreign))
     }
     ordered.push(one)
   }
@@ -102,8 +113,14 @@ async function innermostFirst(
   return ordered
 }
 
-function manifest(repository: Repository, digest: Digest, mediaType: ManifestMediaType): LayoutManifest {
-  return { repository, digest, mediaType, tags: [], pushed: undefined, composed: false, mirror: undefined }
+function manifest(
+  repository: Repository,
+  digest: Digest,
+  mediaType: string,
+  foreign: boolean,
+): LayoutManifest {
+  const unknown = { pushed: undefined, composed: false, mirror: undefined }
+  return { repository, digest, mediaType, foreign, tags: [], ...unknown }
 }
 
 export function keyOf(repository: string, digest: string): string {

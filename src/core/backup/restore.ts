@@ -4,7 +4,7 @@ import { errno } from '../../lib/errno.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import { parseLayoutIndex } from '../../oci/layout.ts'
-import { distinct, type Manifest } from '../../oci/manifest.ts'
+import { blobsOf, childrenOf, distinct, type Manifest } from '../../oci/manifest.ts'
 import { isNonDistributable } from '../../oci/media-types.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 import { Blobs } from '../blobs.ts'
@@ -133,18 +133,22 @@ export class Restore {
   async #takeBlobs(one: LayoutManifest, manifest: Manifest): Promise<void> {
     // Of a mirrored repository only what was pulled is here, and where the policy says so, of any other as well.
     const sparse = one.mirror !== undefined || this.#parts.policy.sparseManifests
-    const named = manifest.kind === 'image' ? [manifest.config, ...manifest.layers] : []
-    for (const { digest, mediaType } of distinct(named)) {
+    for (const { digest, mediaType } of distinct(blobsOf(manifest))) {
+      // An index may name a manifest by a media type that no manifest has.
+      if (manifest.kind === 'index' && (await this.#isListed(one.repository, digest))) continue
       const why = isDigest(digest) ? await this.#take(one.repository, digest) : 'missing'
       if (why && !(why === 'missing' && (sparse || isNonDistributable(mediaType))))
         this.#fail(one, digest as Digest, why)
     }
-    if (manifest.kind !== 'index' || sparse) return
-    for (const { digest } of distinct(manifest.manifests)) {
-      const here = this.#listed.has(keyOf(one.repository, digest))
-      if (!here && !(await this.#parts.index.get(MANIFESTS, one.repository, digest)))
-        this.#fail(one, digest as Digest, 'missing')
-    }
+    if (sparse) return
+    for (const { digest } of distinct(childrenOf(manifest)))
+      if (!(await this.#isListed(one.repository, digest))) this.#fail(one, digest as Digest, 'missing')
+  }
+
+  /** Whether the manifest is in the layout, or here. */
+  async #isListed(repository: Repository, digest: string): Promise<boolean> {
+    if (this.#listed.has(keyOf(repository, digest))) return true
+    return (await this.#parts.index.get(MANIFESTS, repository, digest)) !== undefined
   }
 
   /** Lets the repository hold the blob; answers why that is not possible. */

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { RemoteBlob } from '../../remote/contract.ts'
-import type { BlobHandle, BlobStore, ByteRange, Upload } from '../../store/contract.ts'
+import type { BlobHandle, BlobStore, Upload } from '../../store/contract.ts'
 import { type Source, transfer, wrong } from './source.ts'
 
 /**
@@ -237,7 +236,10 @@ export class Fill {
     return {
       size: handle.size,
       ...(handle.bytes && { bytes: handle.bytes }),
-      read: (range?: ByteRange): Readable => handle.read(range).once('close', leave),
+      read: (range, chunkSize, keepOpen) => {
+        const stream = handle.read(range, chunkSize, keepOpen)
+        return keepOpen ? stream : stream.once('close', leave)
+      },
       close: () => handle.close().finally(leave),
     }
   }

@@ -1,6 +1,5 @@
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { globs } from '../../lib/glob.ts'
-import { RegistryError } from '../../oci/errors.ts'
 import type { Repository, Tag } from '../../oci/name.ts'
 import type { MemflowUpstream, OciUpstream } from '../../remote/contract.ts'
 import { RemoteError } from '../../remote/error.ts'
@@ -12,6 +11,8 @@ export interface MirrorRules {
   readonly name: string
   /** What `?ns=` calls the upstream. */
   readonly namespace: string | undefined
+  /** The hosts that image names have for the upstream, by its URL; `?ns=` may be one of them as well. */
+  readonly hosts: readonly string[]
   /** The upstream's repository `x` is `<prefix>/x` here; undefined: it is `x`, where nobody has pushed one. */
   readonly prefix: string | undefined
   /** Patterns of the upstream's names; what one of `deny` fits is not mirrored in any case. */
@@ -79,14 +80,16 @@ export class Mirrors {
     return this.#mirrors.length > 0
   }
 
-  /** What an upstream's repository is called here. Throws `NAME_UNKNOWN` for a namespace that is not mirrored. */
-  localName(namespace: string, name: string): string {
-    const mirror = this.#mirrors.find(({ rules }) => rules.namespace === namespace)
-    if (mirror) return mirror.rules.prefix === undefined ? name : `${mirror.rules.prefix}/${name}`
-    throw new RegistryError('NAME_UNKNOWN', {
-      message: 'no mirror here has this namespace',
-      detail: { ns: namespace.slice(0, 255), name: name.slice(0, 255) },
-    })
+  /**
+   * The local name of the repository that a request with `?ns=` asks for. Undefined if the namespace is of no mirror.
+   * A namespace that the operator has set precedes one that follows from a URL.
+   */
+  localName(namespace: string, name: string): string | undefined {
+    const all = this.#mirrors.map(({ rules }) => rules)
+    const mirror =
+      all.find(rules => rules.namespace === namespace) ?? all.find(({ hosts }) => hosts.includes(namespace))
+    if (!mirror) return undefined
+    return mirror.prefix === undefined ? name : `${mirror.prefix}/${name}`
   }
 
   /** Whether the repository's name is under a mirror's prefix, so that it can be nothing else than a mirrored one. */

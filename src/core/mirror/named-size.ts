@@ -1,6 +1,6 @@
 import { REFERENCES } from '../../index/tables.ts'
 import type { Digest } from '../../oci/digest.ts'
-import { descriptorsOf } from '../../oci/manifest.ts'
+import { descriptorsOf, UNKNOWN_SIZE } from '../../oci/manifest.ts'
 import type { Repository } from '../../oci/name.ts'
 import { loadManifest } from '../manifest-rows.ts'
 import type { Parts } from '../parts.ts'
@@ -20,7 +20,7 @@ export async function namedSize(
     const pushed = await loadManifest(index, documents, repository, key[2] as Digest)
     if (!pushed) continue
     for (const descriptor of descriptorsOf(pushed.manifest))
-      if (descriptor.digest === digest) sizes.push(descriptor.size)
+      if (descriptor.digest === digest && descriptor.size !== UNKNOWN_SIZE) sizes.push(descriptor.size)
   }
   return sizes.length > 0 ? Math.max(...sizes) : undefined
 }

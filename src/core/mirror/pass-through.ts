@@ -10,6 +10,7 @@ import { type Source, transfer, wrong } from './source.ts'
  */
 export class PassThrough implements BlobHandle {
   readonly size: number
+  readonly isTransfer = true
   readonly #digest: Digest
   readonly #source: Source
   readonly #first: RemoteBlob

@@ -11,6 +11,7 @@ import {
   type Caller,
   LocalReads,
   type MayBeStale,
+  type MayLack,
   type Reads,
   type ReferrersQuery,
   type ServedBlob,
@@ -92,7 +93,7 @@ export class Pull implements Reads {
     limit: number,
     query: ReferrersQuery,
     caller?: Caller,
-  ): Promise<ListPage<Descriptor> & MayBeStale> {
+  ): Promise<ListPage<Descriptor> & MayBeStale & MayLack> {
     return honest(this.#lists.referrers(repository, subject, limit, query, caller))
   }
 

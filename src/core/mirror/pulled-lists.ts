@@ -6,7 +6,7 @@ import type { Repository } from '../../oci/name.ts'
 import { RemoteError } from '../../remote/error.ts'
 import { type Discovery, type ListPage, pageOf } from '../discovery.ts'
 import type { Parts } from '../parts.ts'
-import type { Caller, MayBeStale, ReferrersQuery } from '../reads.ts'
+import type { Caller, MayBeStale, MayLack, ReferrersQuery } from '../reads.ts'
 import { routesOf } from './mirrored.ts'
 import type { Route } from './mirrors.ts'
 import { Late, Patience } from './patience.ts'
@@ -52,21 +52,24 @@ export class PulledLists {
     })
   }
 
-  /** The upstream's and those that are here, by digest. */
+  /** The upstream's and those that are here, by digest; with what is wrong with the upstream's list. */
   async referrers(
     repository: Repository,
     subject: Digest,
     limit: number,
     query: ReferrersQuery,
     caller?: Caller,
-  ): Promise<ListPage<Descriptor> & MayBeStale> {
+  ): Promise<ListPage<Descriptor> & MayBeStale & MayLack> {
     const { index, mirrors } = this.#parts
     const here = () => this.#discovery.referrers(repository, subject, limit, query)
     const routes = await routesOf(index, mirrors, repository)
     if (routes.length === 0) return here()
     return this.#answer(routes, repository, `referrers ${subject}`, caller, {
       ask: ({ upstream, repository: name }) => upstream.referrers(name, subject),
-      page: theirs => this.#merged(repository, subject, limit, query, theirs),
+      page: async ({ entries, fault }) => ({
+        ...(await this.#merged(repository, subject, limit, query, entries)),
+        fault,
+      }),
       here: async () => {
         const kept = await here()
         return kept.items.length > 0 ? kept : undefined
@@ -76,7 +79,7 @@ export class PulledLists {
   }
 
   /** What the upstream says, if it says so soon or nothing is kept; else what is kept. */
-  async #answer<T, Entry>(
+  async #answer<T, Page extends ListPage<unknown>>(
     routes: readonly Route[],
     repository: Repository,
     list: string,
@@ -89,13 +92,13 @@ export class PulledLists {
     }: {
       readonly ask: (route: Route) => Promise<T>
       /** The page that the upstream's list makes. */
-      readonly page: (list: T) => Promise<ListPage<Entry>>
+      readonly page: (list: T) => Promise<Page>
       /** What is here without the upstream; undefined if that is nothing. */
-      readonly here: () => Promise<ListPage<Entry> | undefined>
+      readonly here: () => Promise<Page | undefined>
       /** For a list that no upstream has. */
-      readonly unknown: () => Promise<ListPage<Entry>>
+      readonly unknown: () => Promise<Page>
     },
-  ): Promise<ListPage<Entry> & MayBeStale> {
+  ): Promise<Page & MayBeStale> {
     const { mirrors } = this.#parts
     const key = `${repository} ${list}`
     const renew = () =>

@@ -114,7 +114,7 @@ export class PulledManifests {
     },
   ): Promise<Served> {
     const { tag = isDigest(reference) ? undefined : reference, from, caller } = options
-    const { clock, documents, index, mirrors, store } = this.#parts
+    const { clock, index, mirrors, store } = this.#parts
     const routes = from ?? (await routesOf(index, mirrors, repository))
     const asked = await mirrors.ask(
       routes,
@@ -124,17 +124,19 @@ export class PulledManifests {
     )
     // Tells what is unknown: the repository or the manifest.
     if (!asked) return this.#manifests.get(repository, reference)
-    const { digest, mediaType, bytes } = asked.answer
-    const pushed = { digest, bytes, manifest: await documents.manifest(bytes, mediaType, repository) }
+    const { digest, bytes, manifest } = asked.answer
+    // What is here stays as it is, also if the upstream serves the same bytes as another type now.
+    if (tag && !isDigest(reference) && (await this.#point(repository, tag, digest)))
+      return this.#manifests.get(repository, digest)
     await store.admit()
     const now = clock.now()
     const mark = async (batch: Batch) => {
       await markMirrored(batch, mirrors, repository)
       if (tag) await setTag(batch, repository, tag, { digest, checked: now.toString() })
     }
-    await this.#manifests.keep(repository, pushed, now, mark, 'later')
+    await this.#manifests.keep(repository, asked.answer, now, mark, 'later')
     this.#size.add(bytes.length)
-    return { digest, mediaType, bytes }
+    return { digest, mediaType: manifest.mediaType, bytes }
   }
 
   /** Notes that the upstream's tag is that manifest now; false where it is not here. */

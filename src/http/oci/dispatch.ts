@@ -45,12 +45,16 @@ export function ociApi(registry: Registry, access: Access) {
   }
 }
 
-/** The repository that the path means; with `?ns=`, which clients of mirrors send, that of the upstream it names. */
+/**
+ * The repository that the path means; with a mirror's namespace in `?ns=`, that of the mirror. Any other namespace is
+ * not an error and changes nothing: containerd sends the host of the image name whenever it asks another host for it
+ * (distribution-spec, Registry Proxying), so also for an image that was pushed here under an alias of this registry.
+ */
 function repositoryOf(ctx: Context, mirrors: Mirrors, name: string): Repository {
   const namespace = mirrors.configured ? parametersOf(ctx).get('ns') : null
-  if (namespace === null) return parseRepository(name)
-  const repository = parseRepository(mirrors.localName(namespace, name))
-  ctx.set('OCI-Namespace', namespace)
+  const local = namespace === null ? undefined : mirrors.localName(namespace, name)
+  const repository = parseRepository(local ?? name)
+  if (namespace !== null && local !== undefined) ctx.set('OCI-Namespace', namespace)
   return repository
 }
 

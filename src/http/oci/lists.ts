@@ -8,7 +8,7 @@ import { whereAsked } from '../only-if-cached.ts'
 import { parametersOf } from '../parameters.ts'
 import { standsOn } from '../ready-answers.ts'
 import { sendJson } from '../send-json.ts'
-import { warnOfAge } from '../stale.ts'
+import { warn, warnOfAge } from '../stale.ts'
 import type { Handlers } from './dispatch.ts'
 
 /** Entries of a page where the client does not say, and at most. */
@@ -39,10 +39,11 @@ export function listHandlers({ discovery, reads, here, freshness }: Registry): H
         standsOn(ctx, freshness.referrers(repository))
         const artifactType = parametersOf(ctx).get('artifactType') ?? undefined
         const options = { artifactType, after: lastOf(ctx) }
-        const { items, next, stale } = await whereAsked(ctx, reads, here.reads, from =>
+        const { items, next, stale, fault } = await whereAsked(ctx, reads, here.reads, from =>
           from.referrers(repository, parseDigest(last), limitOf(ctx), options, callerOf(ctx)),
         )
         if (stale) warnOfAge(ctx, stale)
+        if (fault !== undefined) warn(ctx, `the list is not whole: ${fault}`)
         if (artifactType !== undefined) ctx.set('OCI-Filters-Applied', 'artifactType')
         sendPage(ctx, OCI_INDEX, { schemaVersion: 2, mediaType: OCI_INDEX, manifests: items }, next)
       },
