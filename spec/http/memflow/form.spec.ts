@@ -75,7 +75,8 @@ describe('http/memflow/form', () => {
           expect(answer.status).to.equal(401)
           expect(answer.headers['content-type']).to.equal('text/plain; charset=utf-8')
           const realm = `Bearer realm="${registry().url}/token",service="memflow-registry"`
-          expect(answer.headers['www-authenticate']).to.equal(realm)
+          const error = authorization?.startsWith('Bearer') ? ',error="invalid_token"' : ''
+          expect(answer.headers['www-authenticate']).to.equal(realm + error)
           expect(answer.text).to.match(/^[^\n]*token[^\n]*$/)
         })
       }

@@ -275,7 +275,7 @@ describe('http/memflow/plugins', () => {
       ['PUT', '/files/x', 'GET,HEAD,DELETE'],
       ['POST', '/files/x/metadata', 'GET,HEAD'],
       ['DELETE', '/health', 'GET,HEAD'],
-      ['POST', '/token', 'GET,HEAD'],
+      ['DELETE', '/token', 'GET,HEAD,POST'],
     ] as const) {
       it(`${method} ${path} -> 405, allow: ${allow}`, async () => {
         const { status, headers } = await registry().write(method, path)

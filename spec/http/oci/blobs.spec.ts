@@ -68,7 +68,7 @@ describe('http/oci/blobs', () => {
     })
   }
 
-  for (const range of ['bytes=0-1,5-6', 'items=0-1', 'bytes', 'bytes=-', 'bytes=a-b', '']) {
+  for (const range of ['bytes=0-1,a', 'items=0-1', 'bytes', 'bytes=-', 'bytes=a-b', '']) {
     it(`GET with Range: "${range}" -> 200 with all of it`, async () => {
       const { status, bytes: body } = await registry().ask('GET', path, { headers: { range } })
       expect(status).to.equal(200)
