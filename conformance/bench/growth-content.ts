@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { imageManifest } from '../../spec/support/oci.ts'
 import { addVariants } from '../../src/core/variants.ts'
 import { Batch } from '../../src/index/batch.ts'
@@ -8,6 +7,7 @@ import { rfc3339 } from '../../src/lib/clock.ts'
 import { type Digest, digestOf, hexOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST, OCTET_STREAM } from '../../src/oci/media-types.ts'
 import type { PluginDescriptor } from '../../src/plugin/descriptor.ts'
+import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { fixture } from '../support/fixtures.ts'
 import { Client, inParallel } from './client.ts'
 import type { Peer } from './peers.ts'
@@ -54,7 +54,7 @@ export function pushPlugins(peer: Peer, from: number, count: number): Promise<vo
 
 /** Lists plugins without pushing them, which takes too long for so many; while nobody serves the storage. */
 export async function listPlugins(storage: string, count: number): Promise<void> {
-  await mkdir(storage, { recursive: true })
+  await FsBlobStore.open(storage)
   const index = await new IndexFolder(storage).open(error => console.error(error))
   try {
     for (let step = 0; step < count; step += STEP) {

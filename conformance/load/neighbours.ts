@@ -9,7 +9,7 @@
 // input for a second and judges the blocks alone, by twice the guard.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,6 +22,7 @@ import { IndexFolder } from '../../src/index/index-folder.ts'
 import { NAMES, REFERRERS, TAGS, VARIANTS } from '../../src/index/tables.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { FsBlobStore } from '../../src/store/fs-store.ts'
 import { Service } from '../support/service.ts'
 import {
   BUILDS_OF,
@@ -49,7 +50,6 @@ const { values } = parseArgs({
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'neighbours-'))
   const probe = join(folder, 'probe.json')
-  await mkdir(join(folder, 'storage'))
   await prepare(join(folder, 'storage'))
   let pid = 0
   const service = await Service.start(folder, (_, port) => ({
@@ -194,6 +194,7 @@ function send(agent: Agent, url: string, { method, path, type, body }: HostileRe
 
 /** Rows that take long to push: what is read is theirs alone. */
 async function prepare(storage: string): Promise<void> {
+  await FsBlobStore.open(storage)
   const index = await new IndexFolder(storage).open(error => console.error(error))
   const many = <T>(count: number, make: (n: number) => T): T[] =>
     Array.from({ length: count }, (_, n) => make(n))
