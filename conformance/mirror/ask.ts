@@ -9,9 +9,10 @@ export interface Answer {
   readonly whole: boolean
 }
 
-/** The answer, also where its body breaks off. */
+/** The answer, also where its body breaks off; where the connection breaks before its head, with status 0. */
 export async function ask(url: string, options: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(url, options)
+  const response = await fetch(url, options).catch(orCut)
+  if (!response) return { status: 0, headers: new Headers(), bytes: Buffer.alloc(0), whole: false }
   const chunks: Uint8Array[] = []
   let whole = true
   try {
@@ -25,6 +26,10 @@ export async function ask(url: string, options: RequestInit = {}): Promise<Answe
     bytes: Buffer.concat(chunks),
     whole,
   }
+}
+
+function orCut(error: Error & { cause?: { code?: string } }): undefined {
+  if (!['ECONNRESET', 'UND_ERR_SOCKET'].includes(error.cause?.code ?? '')) throw error
 }
 
 /** What the answer says, in the form in which a mirror and its upstream say the same. */

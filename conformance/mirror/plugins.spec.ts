@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { until } from '../../spec/support/until.ts'
 import { describeClients } from '../support/clients.ts'
 import { buildFor } from '../support/fixtures.ts'
 import { SigningKey } from '../support/openssl.ts'
@@ -26,8 +27,15 @@ describeClients(['oras', 'curl', 'openssl'], 'a plugin of an OCI upstream', () =
     await rm(folder, { recursive: true, force: true })
   })
 
-  /** Pulls the plugin by oras through a mirror that trusts the keys, and answers the names of its plugins then. */
-  async function namesBehind(name: string, keys: Record<string, string>): Promise<string[]> {
+  /**
+   * Pulls the plugin by oras through a mirror that trusts the keys, and restarts it. The layer is searched in the background,
+   * before the restart or after it. Returns the names of the plugins once they are `listed`.
+   */
+  async function namesBehind(
+    name: string,
+    keys: Record<string, string>,
+    listed: (names: readonly string[]) => boolean,
+  ): Promise<string[]> {
     const start = () => {
       const entry = { name: 'up', url: upstream.server.url, prefix: 'up' }
       return startMirror(join(folder, name), [entry], keys)
@@ -36,21 +44,26 @@ describeClients(['oras', 'curl', 'openssl'], 'a plugin of an OCI upstream', () =
     const to = await upstream.folder(name)
     await upstream.run('oras', 'pull', '--plain-http', '-o', to, `${pulling.host}/up/coredump:0.2.0`)
     expect((await readFile(join(to, BUILD.title))).equals(BUILD.bytes)).to.equal(true)
-    // Layers are looked into behind the pull, which a registry that is stopped waits for.
     await pulling.stop()
     const listing = await start()
-    const { bytes } = await ask(`${listing.url}/plugins`)
+    return await until<string[]>(async () => {
+      const { bytes } = await ask(`${listing.url}/plugins`)
+      const found: string[] = JSON.parse(bytes.toString()).plugins.map(({ name }: { name: string }) => name)
+      return listed(found) && found
+    })
     await listing.stop()
-    return JSON.parse(bytes.toString()).plugins.map((plugin: { name: string }) => plugin.name)
+    return names
   }
 
   it('signed by a known key -> is listed', async () => {
     const keys = { MEMFLOW_PUBLIC_KEY_FILE: upstream.key.publicFile }
-    expect(await namesBehind('known', keys)).to.deep.equal(['coredump'])
+    expect(await namesBehind('known', keys, names => names.length > 0)).to.deep.equal(['coredump'])
   })
 
   it('signed by an unknown key -> is pulled, and not listed', async () => {
     const { publicFile } = await SigningKey.make(folder)
-    expect(await namesBehind('unknown', { MEMFLOW_PUBLIC_KEY_FILE: publicFile })).to.deep.equal([])
+    expect(await namesBehind('unknown', { MEMFLOW_PUBLIC_KEY_FILE: publicFile }, () => true)).to.deep.equal(
+      [],
+    )
   })
 })
