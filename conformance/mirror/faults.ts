@@ -67,7 +67,7 @@ export const FAULTS: readonly FaultCase[] = [
   answering('hangs up', hangUp, all(503)),
   inBody('is reset in the middle', cut(10, 'reset'), { ...all(502), blob: 'cut' }),
   inBody('ends in the middle', cut(10, 'end'), { ...all(502), blob: 'cut' }),
-  inBody('never ends', endlessly, all(502)),
+  inBody('never ends', endlessly, { ...all(502), blob: 'cut' }),
   inBody('sends wrong bytes', wrongBytes, { ...all(502), blob: 'cut' }),
   answering('names another digest', headers({ 'docker-content-digest': digestOf('another') }), {
     manifest: 502,

@@ -46,10 +46,10 @@ describeClients(['oras', 'curl', 'openssl'], 'a plugin of an OCI upstream', () =
     expect((await readFile(join(to, BUILD.title))).equals(BUILD.bytes)).to.equal(true)
     await pulling.stop()
     const listing = await start()
-    return await until<string[]>(async () => {
+    const names = await until<string[] | undefined>(async () => {
       const { bytes } = await ask(`${listing.url}/plugins`)
       const found: string[] = JSON.parse(bytes.toString()).plugins.map(({ name }: { name: string }) => name)
-      return listed(found) && found
+      return listed(found) ? found : undefined
     })
     await listing.stop()
     return names
