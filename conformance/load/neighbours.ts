@@ -6,7 +6,8 @@
 // sends one hostile input after the other. For each input it reports the latency of the reader, and how long the event
 // loop of the server was blocked, in processor time, which other programs do not lengthen. The exit code is 1 if the 99th
 // percentile of the reader is over the guard, so it wants a machine that does nothing else. The short form sends each
-// input for a second and judges the blocks alone, by twice the guard.
+// input for a second and judges the blocks alone, by twice the guard. Processor time is that of all threads, and LevelDB
+// or V8 may tidy up in just that second: an input that is over the guard is judged by the best of three.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -79,9 +80,12 @@ async function main(): Promise<void> {
     let slow = 0
     for (const title of ['', ...Object.keys(HOSTILE_INPUTS)]) {
       if (title !== '' && !new RegExp(values.only).test(title)) continue
-      const row = await measure(service.url, pid, probe, title)
-      console.log(`${(title || 'alone').padEnd(width)} ${row.text}`)
-      const isSlow = values.short ? row.block > 2 * Number(values.guard) : row.p99 > Number(values.guard)
+      let isSlow = true
+      for (let tries = values.short ? 3 : 1; isSlow && tries > 0; tries--) {
+        const row = await measure(service.url, pid, probe, title)
+        console.log(`${(title || 'alone').padEnd(width)} ${row.text}`)
+        isSlow = values.short ? row.block > 2 * Number(values.guard) : row.p99 > Number(values.guard)
+      }
       if (title !== '' && isSlow) slow++
     }
     if (slow === 0) return
