@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
+import { dropOldest } from '../lib/drop-oldest.ts'
 
 const MIB = 2 ** 20
 
@@ -66,7 +67,7 @@ export class RepositoryBudgets {
     const minute = this.#minuteOf(repository)
     minute.bytes += bytes
     this.#used.set(repository, minute)
-    if (this.#used.size > REPOSITORIES) this.#used.delete(this.#used.keys().next().value as string)
+    dropOldest(this.#used, REPOSITORIES)
   }
 
   #minuteOf(repository: string): { readonly since: bigint; bytes: number } {

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { dropOldest } from '../lib/drop-oldest.ts'
 import { type Identity, identify } from './access-log.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import type { Grant } from './grant.ts'
@@ -50,7 +51,7 @@ export class Credentials {
     }
     identify(req, checked)
     this.#cache.set(key, checked)
-    if (this.#cache.size > MAX_CACHED) this.#cache.delete(this.#cache.keys().next().value as string)
+    dropOldest(this.#cache, MAX_CACHED)
     return checked.right
   }
 

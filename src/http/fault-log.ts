@@ -1,4 +1,5 @@
 import type { Context } from 'koa'
+import { dropOldest } from '../lib/drop-oldest.ts'
 import type { Logger } from '../log.ts'
 import type { RegistryError } from '../oci/errors.ts'
 
@@ -46,7 +47,7 @@ export class FaultLog {
     }
     this.#repeated.delete(kind)
     this.#repeated.set(kind, { since: now, count: 0 })
-    if (this.#repeated.size > MAX_KINDS) this.#repeated.delete(this.#repeated.keys().next().value as string)
+    dropOldest(this.#repeated, MAX_KINDS)
     const repeated = last?.count ? { repeated: last.count } : {}
     this.#log.warn({ mirror, failure, reason: message, ...request, ...repeated }, 'an upstream failed')
   }

@@ -1,3 +1,5 @@
+import { dropOldest } from './drop-oldest.ts'
+
 /** Values by texts that are remembered for a while, in memory, and at most so many: the oldest go first. */
 export class ExpiringMap<T> {
   readonly #max: number
@@ -12,7 +14,7 @@ export class ExpiringMap<T> {
   set(key: string, value: T, time: number): void {
     this.#entries.delete(key)
     this.#entries.set(key, { value, end: performance.now() + time })
-    if (this.#entries.size > this.#max) this.#entries.delete(this.#entries.keys().next().value as string)
+    dropOldest(this.#entries, this.#max)
   }
 
   get(key: string): T | undefined {

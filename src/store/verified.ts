@@ -1,4 +1,5 @@
 import type { Stats } from 'node:fs'
+import { dropOldest } from '../lib/drop-oldest.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { VerifiedBlob } from './verified-file.ts'
 
@@ -44,7 +45,7 @@ export class Verified {
     this.#files.delete(digest)
     this.#files.set(digest, { version: versionOf(stats), at: performance.now(), large })
     // The one verified longest ago is the next to be verified again in any case.
-    if (this.#files.size > MOST) this.#files.delete(this.#files.keys().next().value as Digest)
+    dropOldest(this.#files, MOST)
   }
 
   /** Takes over what an earlier process has remembered, unless it is too old, or from the future. */
