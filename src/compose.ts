@@ -15,7 +15,7 @@ import { IndexFolder } from './index/index-folder.ts'
 import type { LevelIndex } from './index/level-index.ts'
 import { copyForReading } from './index/reading-copy.ts'
 import { Clock } from './lib/clock.ts'
-import { errno, systemCode } from './lib/errno.ts'
+import { errno, isOutOfSpace } from './lib/errno.ts'
 import { every } from './lib/every.ts'
 import { spareDescriptors } from './lib/spare-descriptors.ts'
 import { inWords } from './lib/system-error.ts'
@@ -242,10 +242,9 @@ export async function openIndex(config: Config, log: Logger): Promise<LevelIndex
   const report = (error: unknown) => log.error({ err: error }, 'the index failed in the background')
   const reason = await readOnlyReason(config.storageRoot)
   if (reason !== undefined) return openToRead(config, reason)
-  return new IndexFolder(config.storageRoot).open(report).catch(error => {
-    const isFull = ['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')
-    return isFull ? openToRead(config, 'its disk is full') : unusable(config)(error)
-  })
+  return new IndexFolder(config.storageRoot)
+    .open(report)
+    .catch(error => (isOutOfSpace(error) ? openToRead(config, 'its disk is full') : unusable(config)(error)))
 }
 
 async function openToRead(config: Config, reason: string): Promise<LevelIndex> {

@@ -21,8 +21,8 @@ const HEAP_GROWTH = '--heap-growing-percent=100'
 
 /**
  * Serves until SIGINT or SIGTERM; requests under way are finished. At SIGHUP `read` returns the settings anew. It stops
- * the server if that runs in a terminal, which sends it when it is closed.
- * Throws `ConfigError` where it cannot start. */
+ * the server if that runs in a terminal, which sends it when it is closed. Throws `ConfigError` if it cannot start.
+ */
 export async function serve(config: Config, read: () => Config = () => config): Promise<void> {
   setFlagsFromString(HEAP_GROWTH)
   const log = createLogger(config.logLevel, config.logFormat)

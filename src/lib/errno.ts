@@ -36,6 +36,12 @@ export function isOutOfDescriptors(error: unknown): boolean {
   return code === 'EMFILE' || code === 'ENFILE'
 }
 
+/** Whether there was no space left for a write, on the disk or in its quota. */
+export function isOutOfSpace(error: unknown): boolean {
+  const code = systemCode(error)
+  return code === 'ENOSPC' || code === 'EDQUOT'
+}
+
 /** The outcome, or undefined where the path does not exist. */
 export async function orAbsent<T>(work: Promise<T>): Promise<T | undefined> {
   try {

@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from 'node:path'
-import { errno, orAbsent, systemCode } from '../lib/errno.ts'
+import { errno, isOutOfSpace, orAbsent } from '../lib/errno.ts'
 import { type Fs, fileSystem } from '../lib/file-system.ts'
 import type { OpenFile } from '../lib/open-file.ts'
 import { RegistryError } from '../oci/errors.ts'
@@ -26,7 +26,7 @@ export class DurableDisk {
     this.#failure = failure
   }
 
-  /** Throws `READ_ONLY` once a sync has failed. */
+  /** Throws `READ_ONLY` once a sync has failed, or if the disk took no writes from the start. */
   assertWritable(): void {
     if (this.#failure) throw this.#failure
   }
@@ -48,7 +48,7 @@ export class DurableDisk {
       await file.datasync()
     } catch (error) {
       // Network file systems tell only here that the space is used up: the disk is sound, this file is lost.
-      throw isFull(error) ? storageError(error) : this.#fail(error)
+      throw isOutOfSpace(error) ? storageError(error) : this.#fail(error)
     }
   }
 
@@ -134,9 +134,4 @@ function failedForGood(cause: unknown, since: Date): RegistryError {
 
 function unlessThere(error: unknown): void {
   if (errno(error) !== 'EEXIST') throw error
-}
-
-function isFull(error: unknown): boolean {
-  const code = systemCode(error)
-  return code === 'ENOSPC' || code === 'EDQUOT'
 }
