@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { dropOldest } from '../lib/drop-oldest.ts'
 import { type Identity, identify } from './access-log.ts'
@@ -19,7 +19,7 @@ const MAX_CACHED = 1000
 
 /** Checks the Authorization header: the secret as Bearer or as the password of Basic, or a signed token as Bearer. */
 export class Credentials {
-  readonly #secret: string
+  readonly #secretHash: Buffer
   readonly #tokens: AccessTokens
   readonly #now: () => number
   /** By the hash of the header. A client sends its token with every request, and a check takes longer than a response. */
@@ -27,7 +27,7 @@ export class Credentials {
 
   /** `now`: a clock in milliseconds since 1970. */
   constructor(secret: string, tokens: AccessTokens, now: () => number) {
-    this.#secret = secret
+    this.#secretHash = hash('sha256', secret, 'buffer')
     this.#tokens = tokens
     this.#now = now
   }
@@ -62,8 +62,7 @@ export class Credentials {
 
   /** Compares in constant time; hashes make the lengths equal. */
   isSecret(text: string): boolean {
-    const hash = (s: string) => createHash('sha256').update(s).digest()
-    return timingSafeEqual(hash(text), hash(this.#secret))
+    return timingSafeEqual(hash('sha256', text, 'buffer'), this.#secretHash)
   }
 
   #cached(key: string): Checked | undefined {
@@ -85,5 +84,5 @@ export class Credentials {
 }
 
 function keyOf(header: string): string {
-  return createHash('sha256').update(header).digest('base64')
+  return hash('sha256', header, 'base64')
 }
