@@ -231,7 +231,7 @@ export const SETTINGS = {
 } as const satisfies Record<string, Setting<unknown>>
 
 /** The settings of mirrors, which mirror-settings.ts reads together because they depend on each other. */
-export const MIRROR_SETTINGS: readonly Setting<string>[] = [
+const MIRROR_SETTINGS: readonly Setting<string>[] = [
   {
     name: 'MEMFLOW_MIRROR',
     parse: any,

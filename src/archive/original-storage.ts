@@ -26,7 +26,7 @@ export interface UnreadableFile {
 }
 
 /** Whether a name in a folder is one that the original server gives. */
-export function isOriginalName(name: string): boolean {
+function isOriginalName(name: string): boolean {
   return META.test(name) || PLUGIN.test(name)
 }
 

@@ -17,7 +17,7 @@ const PROCESS = 40
 const MOST_SHARED = 256
 
 /** The socket, and the file that its request reads or stages: one request of a connection is at work at a time. */
-export const PER_CONNECTION = 2
+const PER_CONNECTION = 2
 
 /** Divides the descriptors; by default, those that this process may open now. */
 export function shareDescriptors(limit = descriptorLimit()): DescriptorShares {

@@ -15,7 +15,7 @@ const PAUSE_MS = 10_000
 const OPENING_MS = 100
 
 /** The most bytes that are taken of a blob if neither a manifest nor the upstream states its size. */
-export const MAX_UNSTATED_BYTES = 32 * 1024 * 1024
+const MAX_UNSTATED_BYTES = 32 * 1024 * 1024
 
 const NEITHER = 'it states no size, and the cache has no room for a blob that may be large'
 
