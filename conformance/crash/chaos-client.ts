@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Random } from '../support/random.ts'
+import { ChaosAgent } from './chaos-agent.ts'
 import type { Holding, Readable } from './chaos-ledger.ts'
-import type { ChaosRequests } from './chaos-requests.ts'
-import type { Agent, World } from './chaos-world.ts'
+import type { World } from './chaos-world.ts'
 import { imageOf } from './documents.ts'
 import { type Answer, type Content, contentOf, MANIFEST } from './registry-client.ts'
 
@@ -26,21 +25,14 @@ interface Tag {
 }
 
 /** Pushes, tags and deletes artifacts, and writes into the ledger what was acknowledged. Some of its requests it cuts. */
-export class ChaosClient implements Agent {
-  readonly name: string
-  readonly #world: World
-  readonly #random: Random
-  readonly #registry: ChaosRequests
+export class ChaosClient extends ChaosAgent {
   readonly #acts: readonly (() => Promise<void>)[]
   readonly #artifacts: Artifact[] = []
   readonly #tags: Tag[] = []
   #made = 0
 
   constructor(world: World, name: string) {
-    this.name = name
-    this.#world = world
-    this.#random = world.random()
-    this.#registry = world.connect()
+    super(world, name)
     const acts: [number, () => Promise<void>][] = [
       [8, () => this.#push()],
       [3, () => this.#tag()],
@@ -52,12 +44,8 @@ export class ChaosClient implements Agent {
   }
 
   async act(): Promise<void> {
-    await (this.#artifacts.length >= KEPT ? this.#delete() : this.#random.of(this.#acts)())
-    await sleep(this.#random.below(20))
-  }
-
-  close(): void {
-    this.#registry.close()
+    await (this.#artifacts.length >= KEPT ? this.#delete() : this.random.of(this.#acts)())
+    await sleep(this.random.below(20))
   }
 
   /** Pushes an artifact of these blobs, which stays until `clear`; false if it was refused. */
@@ -65,7 +53,7 @@ export class ChaosClient implements Agent {
     const began = performance.now()
     for (const blob of blobs) if (!(await this.#pushBlob(repository, blob))) return false
     // No two manifests are the same, so that each has one owner and never comes back.
-    const label = { annotations: { made: `${this.name}/${this.#made++}/${this.#random.below(2 ** 31)}` } }
+    const label = { annotations: { made: `${this.name}/${this.#made++}/${this.random.below(2 ** 31)}` } }
     const manifest = contentOf(Buffer.from(JSON.stringify(imageOf(blobs, label))))
     const path = `/v2/${repository}/manifests/${manifest.digest}`
     const reads: Readable[] = [
@@ -75,10 +63,10 @@ export class ChaosClient implements Agent {
     const holding = { name: `${repository}@${manifest.digest}`, reads }
     const artifact: Artifact = { repository, manifest, holding, mayComeBack: false }
     const change = await this.#put(artifact, manifest.digest, answer => this.#isLate(answer, began))
-    if (change === 'open') this.#world.ledger.doubt(path)
+    if (change === 'open') this.world.ledger.doubt(path)
     if (change !== 'done') return false
     this.#artifacts.push(artifact)
-    this.#world.ledger.acknowledge(artifact.holding)
+    this.world.ledger.acknowledge(artifact.holding)
     return true
   }
 
@@ -88,18 +76,18 @@ export class ChaosClient implements Agent {
   }
 
   async #push(): Promise<void> {
-    const blobs = Array.from({ length: 1 + this.#random.below(3) }, () => this.#content())
-    await this.push(this.#random.of(this.#world.repositories), blobs)
+    const blobs = Array.from({ length: 1 + this.random.below(3) }, () => this.#content())
+    await this.push(this.random.of(this.world.repositories), blobs)
   }
 
   /** Makes a tag, or moves one, to an artifact of its own. */
   async #tag(): Promise<void> {
-    const { ledger } = this.#world
-    const artifact = this.#artifacts[this.#random.below(this.#artifacts.length)]
+    const { ledger } = this.world
+    const artifact = this.#artifacts[this.random.below(this.#artifacts.length)]
     if (!artifact) return
     const { repository, manifest } = artifact
     const own = this.#tags.filter(tag => tag.artifact.repository === repository)
-    const moved = own.length < 3 ? undefined : this.#random.of(own)
+    const moved = own.length < 3 ? undefined : this.random.of(own)
     const name = moved?.name ?? `${this.name}-${this.#made++}`
     if (moved) ledger.release(moved.holding)
     const change = await this.#put(artifact, name)
@@ -117,12 +105,12 @@ export class ChaosClient implements Agent {
   }
 
   async #deleteTag(): Promise<void> {
-    const { ledger, judge } = this.#world
-    const tag = this.#tags[this.#random.below(this.#tags.length)]
+    const { ledger, judge } = this.world
+    const tag = this.#tags[this.random.below(this.#tags.length)]
     if (!tag) return
     const [{ path = '' } = {}] = tag.holding.reads
     ledger.release(tag.holding)
-    const change = await judge.change(`DELETE ${path}`, [202], () => this.#registry.ask('DELETE', path))
+    const change = await judge.change(`DELETE ${path}`, [202], () => this.registry.ask('DELETE', path))
     if (change.outcome === 'refused') return ledger.hold(tag.holding)
     this.#tags.splice(this.#tags.indexOf(tag), 1)
     if (change.outcome === 'done') ledger.remove(path)
@@ -130,15 +118,15 @@ export class ChaosClient implements Agent {
 
   /** With all its tags. */
   async #delete(): Promise<void> {
-    const { ledger, judge } = this.#world
-    const artifact = this.#artifacts[this.#random.below(this.#artifacts.length)]
+    const { ledger, judge } = this.world
+    const artifact = this.#artifacts[this.random.below(this.#artifacts.length)]
     if (!artifact) return
     const tags = this.#tags.filter(tag => tag.artifact === artifact)
     const holdings = [artifact.holding, ...tags.map(({ holding }) => holding)]
     const [{ path = '' } = {}] = artifact.holding.reads
     for (const holding of holdings) ledger.release(holding)
     const cut = this.#maybeCut()
-    const change = await judge.change(`DELETE ${path}`, [202], () => this.#registry.ask('DELETE', path), {
+    const change = await judge.change(`DELETE ${path}`, [202], () => this.registry.ask('DELETE', path), {
       cut,
     })
     if (change.outcome === 'refused') {
@@ -154,10 +142,10 @@ export class ChaosClient implements Agent {
 
   /** An upload session that is never ended: it expires. */
   async #leaveUpload(): Promise<void> {
-    const { judge } = this.#world
+    const { judge } = this.world
     const began = performance.now()
-    const path = `/v2/${this.#random.of(this.#world.repositories)}/blobs/uploads/`
-    const begun = await judge.change(`POST ${path}`, [202], () => this.#registry.ask('POST', path))
+    const path = `/v2/${this.random.of(this.world.repositories)}/blobs/uploads/`
+    const begun = await judge.change(`POST ${path}`, [202], () => this.registry.ask('POST', path))
     if (begun.outcome !== 'done') return
     await this.#patch(begun.answer, this.#content().bytes, began)
   }
@@ -168,29 +156,29 @@ export class ChaosClient implements Agent {
     excused: (answer: Answer) => boolean = () => false,
   ): Promise<'done' | 'refused' | 'open'> {
     const what = `PUT ${repository}/manifests/${reference}`
-    const send = () => this.#registry.put(repository, reference, manifest, MANIFEST)
+    const send = () => this.registry.put(repository, reference, manifest, MANIFEST)
     const cut = this.#maybeCut()
-    return (await this.#world.judge.change(what, [201], send, { cut, excused })).outcome
+    return (await this.world.judge.change(what, [201], send, { cut, excused })).outcome
   }
 
   /** As clients do: ask, mount, or push in one request or in chunks. */
   async #pushBlob(repository: string, blob: Content): Promise<boolean> {
-    const { judge } = this.#world
+    const { judge } = this.world
     const path = `/v2/${repository}/blobs/${blob.digest}`
-    const way = this.#random.below(4)
+    const way = this.random.below(4)
     if (way === 0) {
-      const asked = await judge.change(`HEAD ${path}`, [200, 404], () => this.#registry.ask('HEAD', path))
+      const asked = await judge.change(`HEAD ${path}`, [200, 404], () => this.registry.ask('HEAD', path))
       if (asked.outcome === 'done' && asked.answer.status === 200) return true
     }
     const uploads = `/v2/${repository}/blobs/uploads/`
     if (way === 1) {
       const target = `${uploads}?mount=${blob.digest}`
-      const begun = await judge.change(`POST ${target}`, [201, 202], () => this.#registry.ask('POST', target))
+      const begun = await judge.change(`POST ${target}`, [201, 202], () => this.registry.ask('POST', target))
       if (begun.outcome !== 'done' || begun.answer.status === 201) return begun.outcome === 'done'
       return this.#upload(begun.answer, blob)
     }
     if (way === 2) {
-      const begun = await judge.change(`POST ${uploads}`, [202], () => this.#registry.ask('POST', uploads))
+      const begun = await judge.change(`POST ${uploads}`, [202], () => this.registry.ask('POST', uploads))
       return begun.outcome === 'done' && this.#upload(begun.answer, blob)
     }
     const target = `${uploads}?digest=${blob.digest}`
@@ -198,7 +186,7 @@ export class ChaosClient implements Agent {
     const pushed = await judge.change(
       `POST ${target}`,
       [201],
-      () => this.#registry.ask('POST', target, blob.bytes),
+      () => this.registry.ask('POST', target, blob.bytes),
       { cut },
     )
     return pushed.outcome === 'done'
@@ -206,17 +194,17 @@ export class ChaosClient implements Agent {
 
   /** In chunks, in the session that was begun. */
   async #upload(begun: Answer, { digest, bytes }: Content): Promise<boolean> {
-    const { judge } = this.#world
+    const { judge } = this.world
     const began = performance.now()
     for (let at = 0; at < bytes.length; at += CHUNK) {
       if (!(await this.#patch(begun, bytes.subarray(at, at + CHUNK), began))) return false
       // A sender that is slow now and then.
-      if (this.#random.oneIn(10)) await sleep(this.#random.below(300))
+      if (this.random.oneIn(10)) await sleep(this.random.below(300))
     }
-    const location = new URL(begun.headers.get('location') ?? '', this.#registry.url)
+    const location = new URL(begun.headers.get('location') ?? '', this.registry.url)
     location.searchParams.set('digest', digest)
     const path = `${location.pathname}${location.search}`
-    const ended = await judge.change(`PUT ${path}`, [201], () => this.#registry.ask('PUT', path), {
+    const ended = await judge.change(`PUT ${path}`, [201], () => this.registry.ask('PUT', path), {
       excused: answer => judge.mayHaveExpired(answer, began),
     })
     return ended.outcome === 'done'
@@ -224,8 +212,8 @@ export class ChaosClient implements Agent {
 
   async #patch({ headers }: Answer, bytes: Buffer, began: number): Promise<boolean> {
     const location = headers.get('location') ?? ''
-    const send = () => this.#registry.ask('PATCH', location, bytes)
-    const { judge } = this.#world
+    const send = () => this.registry.ask('PATCH', location, bytes)
+    const { judge } = this.world
     const excused = (answer: Answer) => judge.mayHaveExpired(answer, began)
     const change = await judge.change(`PATCH ${location}`, [202], send, { excused })
     return change.outcome === 'done'
@@ -234,24 +222,22 @@ export class ChaosClient implements Agent {
   /** A client that takes longer than the grace period may have to push again; a clock step makes it late at once. */
   #isLate({ status, bytes }: Answer, began: number): boolean {
     if (status !== 404 || !bytes.includes('MANIFEST_BLOB_UNKNOWN')) return false
-    const late = performance.now() - began >= this.#world.grace || this.#world.judge.had('clock step', began)
-    if (late) this.#world.tally.count('manifests later than the grace period')
+    const late = performance.now() - began >= this.world.grace || this.world.judge.had('clock step', began)
+    if (late) this.world.tally.count('manifests later than the grace period')
     return late
   }
 
   #maybeCut(): boolean {
-    const cut = this.#random.oneIn(12)
-    if (cut) this.#registry.cutNext(this.#random)
+    const cut = this.random.oneIn(12)
+    if (cut) this.registry.cutNext(this.random)
     return cut
   }
 
   /** Mostly what others push too; else something new. */
   #content(): Content {
-    const { contents } = this.#world
-    if (!this.#random.oneIn(4)) return this.#random.of(contents)
-    const most = this.#random.oneIn(6) ? 1_500_000 : 60_000
-    return contentOf(
-      Buffer.alloc(2 + this.#random.below(most), `${this.name} ${this.#random.below(2 ** 31)}`),
-    )
+    const { contents } = this.world
+    if (!this.random.oneIn(4)) return this.random.of(contents)
+    const most = this.random.oneIn(6) ? 1_500_000 : 60_000
+    return contentOf(Buffer.alloc(2 + this.random.below(most), `${this.name} ${this.random.below(2 ** 31)}`))
   }
 }

@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fixture } from '../support/fixtures.ts'
-import type { Random } from '../support/random.ts'
+import { ChaosAgent } from './chaos-agent.ts'
 import type { Holding } from './chaos-ledger.ts'
-import type { ChaosRequests } from './chaos-requests.ts'
-import type { Agent, World } from './chaos-world.ts'
 import { contentOf } from './registry-client.ts'
 
 const KEPT = 6
@@ -15,30 +13,15 @@ const FIXTURES = [
 ].map(name => fixture(name))
 
 /** Publishes and deletes plugins by the REST API. */
-export class ChaosPluginClient implements Agent {
-  readonly name: string
-  readonly #world: World
-  readonly #random: Random
-  readonly #registry: ChaosRequests
+export class ChaosPluginClient extends ChaosAgent {
   readonly #plugins: Holding[] = []
   #made = 0
 
-  constructor(world: World, name: string) {
-    this.name = name
-    this.#world = world
-    this.#random = world.random()
-    this.#registry = world.connect()
-  }
-
   async act(): Promise<void> {
-    if (this.#plugins.length >= KEPT || (this.#plugins.length > 2 && this.#random.oneIn(2)))
+    if (this.#plugins.length >= KEPT || (this.#plugins.length > 2 && this.random.oneIn(2)))
       await this.#delete()
     else await this.#publish()
-    await sleep(this.#random.below(100))
-  }
-
-  close(): void {
-    this.#registry.close()
+    await sleep(this.random.below(100))
   }
 
   async clear(): Promise<void> {
@@ -47,13 +30,13 @@ export class ChaosPluginClient implements Agent {
 
   /** A binary that is published once only: bytes after its last section are not looked at. */
   async #publish(): Promise<void> {
-    const { judge, ledger } = this.#world
-    const { bytes } = this.#random.of(FIXTURES)
-    const suffix = Buffer.from(`${this.name} ${this.#made++} ${this.#random.below(2 ** 31)}`)
+    const { judge, ledger } = this.world
+    const { bytes } = this.random.of(FIXTURES)
+    const suffix = Buffer.from(`${this.name} ${this.#made++} ${this.random.below(2 ** 31)}`)
     const content = contentOf(Buffer.concat([bytes, suffix]))
     const path = `/files/${content.digest.slice('sha256:'.length)}`
     const cut = this.#maybeCut()
-    const change = await judge.change('POST /files', [200], () => this.#registry.publish(content.bytes), {
+    const change = await judge.change('POST /files', [200], () => this.registry.publish(content.bytes), {
       cut,
     })
     if (change.outcome === 'open') ledger.doubt(path)
@@ -64,12 +47,12 @@ export class ChaosPluginClient implements Agent {
   }
 
   async #delete(): Promise<void> {
-    const { judge, ledger } = this.#world
-    const plugin = this.#random.of(this.#plugins)
+    const { judge, ledger } = this.world
+    const plugin = this.random.of(this.#plugins)
     const [{ path = '' } = {}] = plugin.reads
     ledger.release(plugin)
     const cut = this.#maybeCut()
-    const change = await judge.change(`DELETE ${path}`, [200], () => this.#registry.ask('DELETE', path), {
+    const change = await judge.change(`DELETE ${path}`, [200], () => this.registry.ask('DELETE', path), {
       cut,
     })
     if (change.outcome === 'refused') return ledger.hold(plugin)
@@ -79,8 +62,8 @@ export class ChaosPluginClient implements Agent {
   }
 
   #maybeCut(): boolean {
-    const cut = this.#random.oneIn(8)
-    if (cut) this.#registry.cutNext(this.#random)
+    const cut = this.random.oneIn(8)
+    if (cut) this.registry.cutNext(this.random)
     return cut
   }
 }

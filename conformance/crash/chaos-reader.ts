@@ -1,39 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Random } from '../support/random.ts'
+import { ChaosAgent } from './chaos-agent.ts'
 import type { Holding, Readable } from './chaos-ledger.ts'
-import type { ChaosRequests } from './chaos-requests.ts'
-import type { Agent, World } from './chaos-world.ts'
 import { type Answer, HungUp } from './registry-client.ts'
 
 /** Reads what was acknowledged, whatever faults are there, and now and then what was deleted. */
-export class ChaosReader implements Agent {
-  readonly name: string
-  readonly #world: World
-  readonly #random: Random
-  readonly #registry: ChaosRequests
-
-  constructor(world: World, name: string) {
-    this.name = name
-    this.#world = world
-    this.#random = world.random()
-    this.#registry = world.connect()
-  }
-
+export class ChaosReader extends ChaosAgent {
   async act(): Promise<void> {
-    const { ledger } = this.#world
-    const holding = ledger.pick(this.#random)
-    if (this.#random.oneIn(10) || !holding) await this.#readGone()
-    else await this.#read(holding, this.#random.of(holding.reads))
-    await sleep(this.#random.below(10))
-  }
-
-  close(): void {
-    this.#registry.close()
+    const { ledger } = this.world
+    const holding = ledger.pick(this.random)
+    if (this.random.oneIn(10) || !holding) await this.#readGone()
+    else await this.#read(holding, this.random.of(holding.reads))
+    await sleep(this.random.below(10))
   }
 
   /** Reads everything, after the faults: nothing may be refused. */
   async readAll(): Promise<void> {
-    const { ledger } = this.#world
+    const { ledger } = this.world
     for (const holding of [...ledger.there]) {
       for (const readable of holding.reads) await this.#read(holding, readable, 0)
       ledger.verified++
@@ -41,11 +23,11 @@ export class ChaosReader implements Agent {
     for (const path of [...ledger.gone]) await this.#expectGone(path)
   }
 
-  async #read(holding: Holding, { path, content }: Readable, way = this.#random.below(4)): Promise<void> {
-    const { ledger, judge, events } = this.#world
+  async #read(holding: Holding, { path, content }: Readable, way = this.random.below(4)): Promise<void> {
+    const { ledger, judge, events } = this.world
     const since = performance.now()
     const size = content.bytes.length
-    const start = this.#random.below(size)
+    const start = this.random.below(size)
     const ranged = way === 1 && path.includes('/blobs/')
     const method = way === 2 ? 'HEAD' : 'GET'
     const headers: Record<string, string> = ranged ? { range: `bytes=${start}-` } : {}
@@ -69,14 +51,14 @@ export class ChaosReader implements Agent {
   }
 
   async #readGone(): Promise<void> {
-    const { gone } = this.#world.ledger
-    const path = gone[this.#random.below(gone.length)]
+    const { gone } = this.world.ledger
+    const path = gone[this.random.below(gone.length)]
     if (path) await this.#expectGone(path)
   }
 
   async #expectGone(path: string): Promise<void> {
     const since = performance.now()
-    const { judge, events } = this.#world
+    const { judge, events } = this.world
     const answer = await this.#ask('GET', path, since)
     if (answer && answer.status !== 404)
       events.fail(
@@ -92,9 +74,9 @@ export class ChaosReader implements Agent {
     since: number,
     headers: Record<string, string> = {},
   ): Promise<Answer | undefined> {
-    const { judge, events } = this.#world
+    const { judge, events } = this.world
     try {
-      const answer = await this.#registry.read(method, path, headers)
+      const answer = await this.registry.read(method, path, headers)
       if (!judge.mayRefuseRead(since, answer.status)) return answer
       this.#count(since, 'answered 503')
     } catch (error) {
@@ -106,7 +88,7 @@ export class ChaosReader implements Agent {
   }
 
   #count(since: number, what: string): void {
-    const { tally, judge } = this.#world
+    const { tally, judge } = this.world
     tally.count(`reads${judge.during(since) || ' without a fault'}: ${what}`)
   }
 }
