@@ -15,7 +15,7 @@ export interface World {
   readonly judge: Judge
   readonly ledger: ChaosLedger
   readonly repositories: readonly string[]
-  /** What all clients push again and again. */
+  /** Blobs that all clients push repeatedly. */
   readonly contents: readonly Content[]
   /** Of blobs that no manifest names, in milliseconds. */
   readonly grace: number
@@ -25,7 +25,7 @@ export interface World {
   random(): Random
 }
 
-/** Acts at random until it is told to end. */
+/** Acts at random until the run ends. */
 export interface Agent {
   readonly name: string
   /** One request, or a few. */

@@ -88,7 +88,7 @@ function saidOf({ kind, method, fails }: Question, { expected, inBody }: FaultCa
   return expected[fails]
 }
 
-/** That who asks for what is not here is told what failed where. */
+/** Expects that the response for content that is not here names the upstream and what failed. */
 function expectRefusal(answer: Answer, { question, said }: Case, { name, upstream }: Trial): void {
   if (said === 'cut') {
     expect(answer.whole, 'a whole answer').to.equal(false)
