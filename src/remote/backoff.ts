@@ -1,3 +1,4 @@
+import { dropOldest } from '../lib/drop-oldest.ts'
 import { RemoteError } from './error.ts'
 
 /** If so many repositories were answered 429, the limit is taken for one of the whole upstream. */
@@ -105,8 +106,7 @@ export class Backoff {
     const key = `${kind} ${place}`
     this.#held.delete(key)
     this.#held.set(key, { until, place, reason })
-    const [oldest] = this.#held.keys()
-    if (this.#held.size > MAX_HELD && oldest !== undefined) this.#held.delete(oldest)
+    dropOldest(this.#held, MAX_HELD)
     for (const [other, end] of this.#places) if (end <= now) this.#places.delete(other)
     this.#places.set(place, until)
     if (this.#all || this.#places.size < MAX_PLACES) return

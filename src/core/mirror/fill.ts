@@ -3,7 +3,7 @@ import { algorithmOf, type Digest } from '../../oci/digest.ts'
 import { RegistryError } from '../../oci/errors.ts'
 import type { RemoteBlob } from '../../remote/contract.ts'
 import type { BlobHandle, BlobStore, Upload } from '../../store/contract.ts'
-import { type Source, transfer, wrong } from './source.ts'
+import { type Source, transfer, wrong, wrongBytes } from './source.ts'
 
 /**
  * How long a transfer without readers is paused before it is given up, in milliseconds: a client that lost its
@@ -154,8 +154,7 @@ export class Fill {
           }
           await upload.append(bytes, { at: 0, max, onStaged })
           clearTimeout(this.#timer)
-          if ((await upload.digest(algorithm)) !== this.digest)
-            throw wrong(source, `what it sent is not what the digest says (${this.digest})`)
+          if ((await upload.digest(algorithm)) !== this.digest) throw wrongBytes(source, this.digest)
           await keep(upload, () => {
             this.#released = true
             this.#notify()

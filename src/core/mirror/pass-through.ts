@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { algorithmOf, type Digest, Hasher } from '../../oci/digest.ts'
 import type { RemoteBlob } from '../../remote/contract.ts'
 import type { BlobHandle, ByteRange } from '../../store/contract.ts'
-import { type Source, transfer, wrong } from './source.ts'
+import { type Source, transfer, wrong, wrongBytes } from './source.ts'
 
 /**
  * A blob that goes from the upstream to one client, because the cache has no room for it. It is verified as all others
@@ -74,8 +74,7 @@ export class PassThrough implements BlobHandle {
         last = Buffer.from(chunk.subarray(end - position, end - position + 1))
       position += chunk.length
     }
-    if (hasher.digest() !== this.#digest)
-      throw wrong(this.#source, `what it sent is not what the digest says (${this.#digest})`)
+    if (hasher.digest() !== this.#digest) throw wrongBytes(this.#source, this.#digest)
     yield last
   }
 }

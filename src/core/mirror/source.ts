@@ -1,3 +1,4 @@
+import type { Digest } from '../../oci/digest.ts'
 import type { RemoteBlob } from '../../remote/contract.ts'
 import { RemoteError } from '../../remote/error.ts'
 
@@ -64,6 +65,11 @@ async function resumed(source: Source, position: number, size: number | undefine
   if (size === undefined || blob.size === undefined || position + blob.size === size) return blob
   blob.cancel()
   throw wrong(source, `it resumes a blob of ${size} bytes as one of ${position + blob.size}`)
+}
+
+/** The bytes that came have another digest. */
+export function wrongBytes(source: Source, digest: Digest): RemoteError {
+  return wrong(source, `what it sent is not what the digest says (${digest})`)
 }
 
 /** That what came is not what it must be. */
