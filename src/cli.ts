@@ -42,7 +42,7 @@ program
 program
   .command('fsck')
   .description('check index, journal and blobs against each other, while the registry is not served')
-  .option('--repair', 'make the index anew where that helps')
+  .option('--repair', 'make the index anew where that helps, and move damaged blobs to quarantine/')
   .action(async (options: { repair?: true }) =>
     (await import('./commands/fsck.ts')).fsckCommand(settings(), options),
   )
